@@ -1,0 +1,48 @@
+"""Namesake puts names to faces. `create_app` is the only place that wires its parts together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from app import cli, config, http, security
+from app.jobs import Queue
+from app.labelling.adopting import adopt_found_pickle
+from app.labelling.reconciling import reconcile
+from app.labelling.waiting import count_inbox
+from app.labelling.workspace import Workspace
+from app.views import admin, faces, jobs, people, photos, upload
+
+# Requests of several photos at once: how many of the largest size one request may hold.
+_PHOTOS_A_REQUEST = 10
+
+
+def create_app(home: Path | None = None, **overrides: Any) -> Flask:
+    """The application over one installation.
+
+    home: the folder that holds `instance` and `datasets`, else NAMESAKE_HOME, else the project's own.
+    overrides: settings by name. Raises ConfigError, and UnsafePickle for a train.pickle that holds more than data.
+    """
+    settings = config.load(home, overrides=overrides)
+    app = Flask(
+        "app",
+        instance_path=str(settings.instance),
+        template_folder=str(config.PROJECT / "templates"),
+        static_folder=str(config.PROJECT / "static"),
+    )
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_mb * 1_000_000 * _PHOTOS_A_REQUEST
+    workspace = Workspace(settings)
+    reconcile(workspace)
+    adopt_found_pickle(workspace)
+    app.extensions["namesake"] = workspace
+    app.extensions["namesake-queue"] = Queue(workspace)
+
+    http.init_app(app)
+    security.init_app(app)
+    for page in (upload, photos, faces, people, admin, jobs):
+        app.register_blueprint(page.bp)
+    cli.init_app(app)
+    app.context_processor(lambda: {"inbox": count_inbox(workspace)})
+    return app

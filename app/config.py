@@ -1,0 +1,191 @@
+"""The settings: one table of name, default, parser and help.
+
+A setting is read from the environment as `NAMESAKE_<NAME>`, else from `instance/config.toml`, else its default
+holds. A value that does not parse, and a name that is no setting, stop the start: a misspelt limit must not
+pass for a limit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.errors import ConfigError
+
+PROJECT = Path(__file__).resolve().parent.parent
+PREFIX = "NAMESAKE_"
+
+
+@dataclass(frozen=True)
+class Parser:
+    """Turns the text of a setting into its value; `allowed` says in words what it takes."""
+
+    allowed: str
+    parse: Callable[[str], Any]
+
+
+def _whole(low: int, high: int) -> Parser:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return Parser(f"a whole number from {low} to {high}", parse)
+
+
+def _number(above: float, up_to: float) -> Parser:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not above < value <= up_to:
+            raise ValueError
+        return value
+
+    return Parser(f"a number above {above:g}, {up_to:g} at most", parse)
+
+
+def _choice(*values: str) -> Parser:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError
+        return text
+
+    return Parser(" or ".join(values), parse)
+
+
+def _text(allowed: str) -> Parser:
+    def parse(text: str) -> str:
+        if not text.strip() or "\x00" in text:
+            raise ValueError
+        return text.strip()
+
+    return Parser(allowed, parse)
+
+
+_FOLDER = _text("a folder, absolute or below the folder that holds instance and datasets")
+
+
+def _setting(default: Any, parser: Parser, help_text: str) -> Any:
+    return field(default=default, metadata={"parser": parser, "help": help_text})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set, parsed. `sources` tells where each value that is not a default came from."""
+
+    home: Path = PROJECT
+    dataset_folder: str = _setting("datasets/uploads", _FOLDER, "Where uploaded photos land.")
+    dataset_training_folder: str = _setting("datasets/training", _FOLDER, "Where photos with a name live.")
+    dataset_reserve_folder: str = _setting(
+        "datasets/reserve", _FOLDER, "The labelled photos that a reset starts from. Never written to."
+    )
+    training_dataset_path: str = _setting(
+        "instance/train.pickle", _text("a file"), "Where the training data is published."
+    )
+    detection_method: str = _setting(
+        "hog",
+        _choice("cnn", "hog"),
+        "How faces are found: hog is fast, cnn finds more and takes 25 to 80 x longer.",
+    )
+    engine: str = _setting("dlib", _choice("dlib"), "What runs the networks.")
+    detect_max_side: int = _setting(
+        1600, _whole(200, 10000), "Faces are looked for in a copy of the photo at most this many pixels long."
+    )
+    pca_variance: float = _setting(0.99, _number(0, 1), "Share of the variance that PCA keeps.")
+    gamma: float = _setting(40.0, _number(0, 10000), "Width of the RBF kernel of the label propagation.")
+    max_upload_mb: int = _setting(32, _whole(1, 1024), "The largest photo taken, in megabytes.")
+    max_pixels: int = _setting(
+        100_000_000, _whole(10_000, 1_000_000_000), "The largest photo taken, in pixels (width x height)."
+    )
+    bind: str = _setting("127.0.0.1:8000", _text("address:port"), "Where gunicorn listens.")
+    workers: int = _setting(2, _whole(1, 64), "How many gunicorn workers answer.")
+    threads: int = _setting(4, _whole(1, 64), "How many threads each gunicorn worker has.")
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def instance(self) -> Path:
+        return self.home / "instance"
+
+    @property
+    def uploads(self) -> Path:
+        return self.home / self.dataset_folder
+
+    @property
+    def training(self) -> Path:
+        return self.home / self.dataset_training_folder
+
+    @property
+    def reserve(self) -> Path:
+        return self.home / self.dataset_reserve_folder
+
+    @property
+    def pickle_path(self) -> Path:
+        return self.home / self.training_dataset_path
+
+
+def table() -> dict[str, dataclasses.Field[Any]]:
+    """Every setting under the name it has in the environment and in config.toml."""
+    return {f.name.upper(): f for f in dataclasses.fields(Settings) if "parser" in f.metadata}
+
+
+def load(
+    home: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the settings.
+
+    home: the folder that holds `instance` and `datasets`; else NAMESAKE_HOME, else the project's own folder.
+    overrides: values by setting name that win over everything, as tests and commands give them.
+    Raises ConfigError with the name, the value and what is allowed.
+    """
+    environ = os.environ if environ is None else environ
+    home = Path(home or environ.get(PREFIX + "HOME") or PROJECT).resolve()
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    layers = [
+        (_from_file(home / "instance" / "config.toml"), "config.toml"),
+        (_from_environment(environ), "environment"),
+        ({k.upper(): v for k, v in (overrides or {}).items()}, "given"),
+    ]
+    for layer, source in layers:
+        for name, value in layer.items():
+            values[name.lower()] = _parse(name, value, source)
+            sources[name] = source
+    return Settings(home=home, sources=sources, **values)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return {name.upper(): value for name, value in tomllib.loads(path.read_text("utf-8")).items()}
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"instance/config.toml cannot be read: {error}") from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(PREFIX): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name != PREFIX + "HOME"
+    }
+
+
+def _parse(name: str, value: Any, source: str) -> Any:
+    known = table()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else f" The settings are {', '.join(known)}."
+        raise ConfigError(f"{name} ({source}) is not a setting.{hint}")
+    parser: Parser = known[name].metadata["parser"]
+    try:
+        return parser.parse(str(value))
+    except ValueError:
+        raise ConfigError(f"{name} is {str(value)!r} ({source}), but it must be {parser.allowed}.") from None

@@ -1,0 +1,87 @@
+"""Transactions over the store.
+
+Readers see one consistent state (WAL); a writer takes the write lock first, so that what it reads stays true
+until it commits. The lock also guards the files that go with the rows: whoever moves a photo or writes
+train.pickle holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event, insert, select
+from sqlalchemy.exc import OperationalError
+
+from app.errors import DiskFull, Unavailable
+from app.store.schema import metadata, state
+
+_LOCK_WAIT_S = 60
+
+
+class Database:
+    """The store at `path`; made on first use."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._engine = create_engine(
+            f"sqlite:///{path}", connect_args={"timeout": _LOCK_WAIT_S, "check_same_thread": False}
+        )
+        event.listen(self._engine, "connect", _prepare_connection)
+        event.listen(self._engine, "begin", _begin)
+        with self.write() as connection:
+            metadata.create_all(connection)
+            if connection.execute(select(state.c.id)).first() is None:
+                connection.execute(insert(state).values(id=1, revision=0))
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A snapshot: everything read inside belongs to one revision."""
+        with _translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, undo: Callable[[], None] = lambda: None) -> Iterator[Connection]:
+        """The one writer. `undo` puts files back when anything fails, while the lock is still held."""
+        with _translated(), self._engine.connect().execution_options(namesake_writes=True) as connection:
+            transaction = connection.begin()
+            try:
+                yield connection
+                transaction.commit()
+            except BaseException:
+                try:
+                    undo()
+                finally:
+                    transaction.rollback()
+                raise
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _prepare_connection(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # sqlite3 must not begin on its own: see _begin
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # A deferred transaction that later writes can fail half-way with "locked"; one that takes the lock at the
+    # start waits its turn.
+    writes = connection.get_execution_options().get("namesake_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        words = str(error.orig)
+        if "full" in words:
+            raise DiskFull("The disk is full. Nothing was changed.") from error
+        if "locked" in words or "busy" in words:
+            raise Unavailable("Someone else's change is taking long. Nothing was changed: try again.") from error
+        raise

@@ -1,0 +1,257 @@
+"""Photos on disk: safe names, labels read from names, and moves that a crash cannot leave half done.
+
+Every move is written to a journal first, together with the revision that the change will have once it is
+committed. Whoever finds a journal knows what to do: the store has that revision, so the moves are right and the
+journal is out of date; or it has not, so they are put back.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import unicodedata
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from app.errors import DiskFull, Unavailable
+
+PHOTO_EXTENSIONS = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"
+}  # fmt: skip
+_MAX_STEM_BYTES = 120
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?P<label>.*?)[\s_.\-]*(\(\d+\)|\d+)")
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where each kind of file lives. `written` holds the folders as the settings spell them, for image paths."""
+
+    roots: dict[str, Path]
+    written: dict[str, str]
+
+    @classmethod
+    def below(cls, home: Path, *, uploads: str, training: str, reserve: str) -> Folders:
+        written = {"uploads": uploads, "training": training, "reserve": reserve}
+        written["backup"] = str(PurePosixPath(training).parent / "backups")
+        written["staging"] = str(PurePosixPath(training).parent / ".staging")
+        return cls({kind: home / folder for kind, folder in written.items()}, written)
+
+    def make(self) -> None:
+        for kind in ("uploads", "training", "reserve"):
+            self.roots[kind].mkdir(parents=True, exist_ok=True)
+
+    def path(self, folder: str, name: str) -> Path | None:
+        """The file of a photo; None when it is known from an adopted pickle only."""
+        return self.roots[folder] / name if folder in self.roots else None
+
+    def image_path(self, folder: str, name: str) -> str:
+        """What the outside calls a photo, such as datasets/uploads/photo.jpg."""
+        return str(PurePosixPath(self.written[folder]) / name) if folder in self.written else name
+
+    def parse(self, image_path: str) -> tuple[str, str]:
+        """The (folder, name) that an image path stands for: to look up in the store, never to open."""
+        path = PurePosixPath(image_path.replace("\\", "/"))
+        for kind in ("uploads", "training"):
+            for root in (PurePosixPath(self.written[kind]), PurePosixPath(self.roots[kind].as_posix())):
+                if path.parent == root:
+                    return kind, path.name
+        return "elsewhere", str(path)
+
+
+def safe_stem(text: str, fallback: str = "photo") -> str:
+    """A file name's stem that keeps every script and nothing that a file system or a shell could mind."""
+    text = unicodedata.normalize("NFC", text)
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" or c in " -_'.,&" else "_" for c in text)
+    kept = kept.encode()[:_MAX_STEM_BYTES].decode(errors="ignore").strip(" .")
+    if not kept.strip(" ._-"):
+        return fallback
+    return f"{fallback}_{kept}" if _RESERVED.fullmatch(kept) else kept
+
+
+def free_name(root: Path, stem: str, extension: str, taken: Iterable[str] = ()) -> str:
+    """`stem.ext`, or the first of `stem_2.ext`, `stem_3.ext`... that neither exists nor is in `taken`."""
+    taken = {name.casefold() for name in taken}
+    number = 1
+    while True:
+        name = f"{stem}.{extension}" if number == 1 else f"{stem}_{number}.{extension}"
+        if name.casefold() not in taken and not (root / name).exists():
+            return name
+        number += 1
+
+
+def numbered_name(root: Path, stem: str, extension: str, start: int = 1) -> str:
+    """The first of `stem_01.ext`, `stem_02.ext`... from `start` on that no photo of any kind has."""
+    number = start
+    while True:
+        name = f"{stem}_{number:02d}.{extension}"
+        if not (root / name).exists():
+            return name
+        number += 1
+
+
+def label_of(path: PurePosixPath, label_from: str = "person") -> str:
+    """The label in the name of a file, given relative to the labelled folder.
+
+    label_from: "person" takes the folder (`alice/any.jpg`), else the stem without its trailing number
+    (`alice_01.jpg`, `alice (3).jpg` -> alice); "stem" takes the stem as it is.
+    """
+    if label_from == "stem":
+        return path.stem
+    if len(path.parts) > 1:
+        return path.parts[0]
+    numbered = _NUMBERED.fullmatch(path.stem)
+    return numbered["label"] if numbered and numbered["label"] else path.stem
+
+
+def labelled_files(root: Path, label_from: str = "person") -> list[tuple[Path, str]]:
+    """Every file below `root` that is not hidden, in a fixed order, with its label."""
+    found = []
+    for path in sorted(root.rglob("*")):
+        relative = PurePosixPath(path.relative_to(root).as_posix())
+        if path.is_file() and not any(part.startswith(".") for part in relative.parts):
+            found.append((path, label_of(relative, label_from)))
+    return found
+
+
+def photo_count(root: Path) -> tuple[int, int]:
+    """(photos, people) in a labelled folder, judged by the names alone."""
+    labels = [label for path, label in labelled_files(root) if path.suffix.lower() in PHOTO_EXTENSIONS]
+    return len(labels), len(set(labels))
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_new(folder: Path, data: bytes, name: str | None = None) -> Path:
+    """Write a file that survives a power cut, hidden unless it is given a name."""
+    path = folder / (name or f".incoming-{uuid.uuid4().hex}")
+    try:
+        with translate_os_errors():
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            sync_folder(folder)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+@contextmanager
+def translate_os_errors() -> Iterator[None]:
+    """Say what the disk will not do without saying where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull("The disk is full. Nothing was changed.") from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise Unavailable("The folders of this installation cannot be written to. Nothing was changed.") from error
+        raise
+
+
+class Journal:
+    """The moves of one change, in a file named after the revision the change will have.
+
+    Only the holder of the store's write lock moves files, so at most one journal is ever unsettled.
+    """
+
+    def __init__(self, folder: Path, revision: int) -> None:
+        self._path = folder / f"journal-{revision}.jsonl"
+        self._moves: list[tuple[Path, Path]] = []
+
+    def open(self) -> None:
+        """From here on a crash is noticed by whoever changes something next."""
+        if not self._path.exists():
+            self._append([])
+            sync_folder(self._path.parent)
+
+    def move(self, moves: Sequence[tuple[Path, Path]]) -> None:
+        """Move files, after writing down how to undo it. A destination must not exist."""
+        with translate_os_errors():
+            self.open()
+            self._append([{"from": str(source), "to": str(target)} for source, target in moves])
+            for source, target in moves:
+                if target.exists():
+                    raise FileExistsError(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._moves.append((source, target))
+                _rename(source, target)
+            for folder in {path.parent for move in moves for path in move}:
+                sync_folder(folder)
+
+    def undo(self) -> None:
+        """Put every file back."""
+        _put_back(self._moves)
+        self._moves = []
+
+    def close(self) -> None:
+        """Nothing is under way any more."""
+        self._path.unlink(missing_ok=True)
+
+    @staticmethod
+    def settle(folder: Path, committed_revision: int) -> bool:
+        """Settle what killed processes left. True when a change had not been committed and was put back."""
+        interrupted = False
+        for path in folder.glob("journal-*.jsonl"):
+            if int(path.stem.removeprefix("journal-")) > committed_revision:
+                interrupted = True
+                _put_back([(Path(line["from"]), Path(line["to"])) for line in _json_lines(path)])
+            path.unlink(missing_ok=True)
+        return interrupted
+
+    def _append(self, lines: list[dict[str, str]]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _json_lines(path: Path) -> Iterator[dict[str, str]]:
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return  # cut off by the crash: the move it would have named had not begun
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # Another file system: the copy is complete before the original goes.
+        partial = target.with_name(f".partial-{target.name}")
+        shutil.copy2(source, partial)
+        partial.rename(target)
+        source.unlink()
+
+
+def _put_back(moves: list[tuple[Path, Path]]) -> None:
+    for source, target in reversed(moves):
+        if target.exists() and not source.exists():
+            source.parent.mkdir(parents=True, exist_ok=True)
+            _rename(target, source)
+            sync_folder(source.parent)

@@ -1,0 +1,44 @@
+"""The jobs table: what background work has done, for any process to show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from app.store.queries import insert_row, now
+from app.store.schema import jobs
+
+UNFINISHED = ("queued", "running")
+
+
+def add(connection: Connection, kind: str, payload: dict[str, Any], total: int, message: str) -> int:
+    return insert_row(
+        connection,
+        jobs,
+        kind=kind,
+        state="queued",
+        payload=payload,
+        done=0,
+        total=total,
+        message=message,
+        attempts=0,
+        created_at=now(),
+    )
+
+
+def get(connection: Connection, job_id: int) -> Row[Any] | None:
+    return connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+
+
+def change(connection: Connection, job_id: int, **values: Any) -> None:
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+
+
+def unfinished(connection: Connection, kind: str | None = None) -> list[Row[Any]]:
+    query = select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.id)
+    return list(connection.execute(query if kind is None else query.where(jobs.c.kind == kind)))
+
+
+def newest(connection: Connection, limit: int) -> list[Row[Any]]:
+    return list(connection.execute(select(jobs).order_by(jobs.c.id.desc()).limit(limit)))

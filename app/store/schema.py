@@ -1,0 +1,126 @@
+"""The tables. SQLAlchemy Core, in words that SQLite and PostgreSQL both understand."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+# One row. `revision` counts committed changes, so that a gallery in memory can ask for what came since;
+# `pickle_length` is the length of train.pickle when the last change was committed.
+state = Table(
+    "state",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("pickle_length", Integer),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(80), nullable=False, unique=True),
+)
+
+# `folder` is a key of files.Folders ("elsewhere": known from an adopted pickle, its file not here). A photo is
+# live, or staged by a reset that has not switched over yet (batch: the job), or retired by one that has
+# (batch: the decision), so that the old state can come back.
+photos = Table(
+    "photos",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("state", String(8), nullable=False, server_default="live"),
+    Column("batch", Integer),
+    Column("folder", String(16), nullable=False),
+    Column("name", String(1024), nullable=False),
+    Column("upload_name", String(255)),  # kept after the move to training: a second confirm is still understood
+    Column("named_for", ForeignKey("people.id")),
+    Column("sha256", String(64)),
+    Column("size", Integer),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("encoded", Boolean, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    UniqueConstraint("folder", "name"),
+)
+Index(
+    "photos_live_sha256",
+    photos.c.sha256,
+    unique=True,
+    sqlite_where=text("state = 'live'"),
+    postgresql_where=text("state = 'live'"),
+)
+Index("photos_upload_name", photos.c.upload_name)
+
+# `revision`: when anything about the face that a gallery cares about last changed; `labelled_at_revision` orders
+# train.pickle. The encoding is 128 little-endian float32.
+faces = Table(
+    "faces",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("photo_id", ForeignKey("photos.id"), nullable=False, index=True),
+    Column("top", Integer, nullable=False),
+    Column("right", Integer, nullable=False),
+    Column("bottom", Integer, nullable=False),
+    Column("left", Integer, nullable=False),
+    Column("encoding", LargeBinary(512), nullable=False),
+    Column("low_quality", Boolean, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("person_id", ForeignKey("people.id"), index=True),
+    Column("labelled_at_revision", Integer),
+    Column("revision", Integer, nullable=False, index=True),
+    CheckConstraint("(status = 'labelled') = (person_id IS NOT NULL)", name="labelled_has_person"),
+)
+Index("faces_status", faces.c.status)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("face_id", ForeignKey("faces.id")),
+    Column("before", JSON, nullable=False),
+    Column("after", JSON, nullable=False),
+    Column("suggestion", JSON),
+    Column("created_at", DateTime, nullable=False),
+)
+
+rejections = Table(
+    "rejections",
+    metadata,
+    Column("face_id", ForeignKey("faces.id"), primary_key=True),
+    Column("person_id", ForeignKey("people.id"), primary_key=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(8), nullable=False),  # queued, running, done, failed
+    Column("payload", JSON, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("message", String(1000), nullable=False),
+    Column("result", JSON),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("started_at", DateTime),
+    Column("finished_at", DateTime),
+)

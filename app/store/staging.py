@@ -1,0 +1,75 @@
+"""Photos that a reset has read but not switched to yet, and the switch itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, literal, select, update
+
+from app.store.queries import LIVE, insert_row, now
+from app.store.schema import faces
+from app.store.schema import photos as photos_table
+
+
+def photos(connection: Connection, job_id: int) -> list[Row[Any]]:
+    """What the job has staged, in the order it did."""
+    query = select(photos_table).where(_staged_by(job_id)).order_by(photos_table.c.id)
+    return list(connection.execute(query))
+
+
+def has_photo(connection: Connection, job_id: int, sha256: str) -> bool:
+    query = select(photos_table.c.id).where(_staged_by(job_id), photos_table.c.sha256 == sha256)
+    return connection.execute(query).first() is not None
+
+
+def add_photo(connection: Connection, job_id: int, **values: Any) -> int:
+    return insert_row(connection, photos_table, state="staged", batch=job_id, encoded=True, created_at=now(), **values)
+
+
+def drop(connection: Connection, job_id: int) -> None:
+    """Forget what the job staged."""
+    ids = select(photos_table.c.id).where(_staged_by(job_id))
+    connection.execute(delete(faces).where(faces.c.photo_id.in_(ids)))
+    connection.execute(delete(photos_table).where(_staged_by(job_id)))
+
+
+def retire_live(connection: Connection, decision_id: int, backup: str, revision: int) -> None:
+    """Every live photo becomes one of the past, its file now in the backups folder `backup`."""
+    live = select(photos_table.c.id).where(LIVE)
+    connection.execute(update(faces).where(faces.c.photo_id.in_(live)).values(revision=revision))
+    for folder in ("uploads", "training"):
+        connection.execute(
+            update(photos_table)
+            .where(LIVE, photos_table.c.folder == folder)
+            .values(folder="backup", name=literal(f"{backup}/{folder}/") + photos_table.c.name)
+        )
+    # "elsewhere" may come back from the same pickle: its name makes room.
+    connection.execute(
+        update(photos_table)
+        .where(LIVE, photos_table.c.folder == "elsewhere")
+        .values(folder="gone", name=literal(f"{backup}/") + photos_table.c.name)
+    )
+    connection.execute(update(photos_table).where(LIVE).values(state="retired", batch=decision_id))
+
+
+def publish(connection: Connection, job_id: int, revision: int) -> None:
+    """What the job staged becomes live, its files now in training."""
+    ids = select(photos_table.c.id).where(_staged_by(job_id))
+    in_staged = faces.c.photo_id.in_(ids)
+    connection.execute(update(faces).where(in_staged).values(revision=revision))
+    connection.execute(
+        update(faces).where(in_staged, faces.c.status == "labelled").values(labelled_at_revision=revision)
+    )
+    connection.execute(
+        update(photos_table)
+        .where(_staged_by(job_id))
+        .values(
+            state="live",
+            folder="training",
+            name=func.replace(photos_table.c.name, f"{job_id}/", ""),
+        )
+    )
+
+
+def _staged_by(job_id: int) -> Any:
+    return (photos_table.c.state == "staged") & (photos_table.c.batch == job_id)

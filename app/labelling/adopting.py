@@ -1,0 +1,118 @@
+"""Taking over the faces of a train.pickle: the one found at the first start, or any other on request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy import Connection
+
+from app.errors import InvalidInput
+from app.labelling.labels import clean_label
+from app.labelling.workspace import Workspace
+from app.store import files, queries, unpickling
+from app.store.artifact import Artifact, Entry
+
+
+def adopt_found_pickle(workspace: Workspace) -> int | None:
+    """Adopt a train.pickle that was there before the store; how many faces, None when there is nothing to adopt.
+
+    Raises UnsafePickle or InvalidInput: the file stays as it is, and so does the store.
+    """
+    path = workspace.settings.pickle_path
+    with workspace.database.read() as connection:
+        if queries.pickle_length(connection) is not None or not path.exists():
+            return None
+    return import_pickle(workspace, path, only_first=True)
+
+
+def import_pickle(workspace: Workspace, source: Path | BinaryIO, *, only_first: bool = False) -> int:
+    """Add the labelled faces of a pickle to the store; how many were new.
+
+    A face of the same photo with the same box is the same face. Photos whose file lies in the training folder
+    are tied to it; of the others the encodings serve all the same.
+    only_first: do nothing when the store has published already (another process was faster).
+    Raises UnsafePickle, or InvalidInput with the number of the entry: then nothing was imported.
+    """
+    entries = unpickling.load(source)
+    names = [_label(entry, number) for number, entry in enumerate(entries)]
+    with workspace.changing() as work:
+        connection = work.connection
+        if only_first and queries.pickle_length(connection) is not None:
+            return 0
+        photo_ids: dict[str, int] = {}
+        boxes: dict[int, set[tuple[int, ...]]] = {}
+        added = 0
+        for entry, name in zip(entries, names, strict=True):
+            photo_id = photo_ids.get(entry.image_path)
+            if photo_id is None:
+                photo_id = _photo(workspace, connection, entry.image_path, queries.person_id(connection, name))
+                photo_ids[entry.image_path] = photo_id
+                rows = queries.faces_of_photo(connection, photo_id)
+                boxes[photo_id] = {(row.top, row.right, row.bottom, row.left) for row in rows}
+            if entry.box in boxes[photo_id]:
+                continue
+            boxes[photo_id].add(entry.box)
+            queries.add_face(
+                connection,
+                photo_id,
+                entry.box,
+                queries.pack(entry.encoding),
+                low_quality=False,
+                revision=work.revision,
+                person_id=queries.person_id(connection, name),
+            )
+            added += 1
+        queries.add_decision(connection, "import", before={}, after={"faces": added})
+        work.rewrite = True
+    return added
+
+
+def export_pickle(workspace: Workspace, path: Path) -> int:
+    """Write the training data to another file, in exactly the form of train.pickle; how many faces."""
+    with workspace.database.read() as connection:
+        rows = queries.labelled_faces(connection)
+    entries = [
+        Entry(workspace.folders.image_path(row.folder, row.file_name), row.box, row.encoding, row.person)
+        for row in rows
+    ]
+    with files.translate_os_errors():
+        Artifact(path).rewrite(entries)
+    return len(entries)
+
+
+def _label(entry: Entry, number: int) -> str:
+    try:
+        return clean_label(entry.name)
+    except InvalidInput as error:
+        raise InvalidInput(f"Entry {number} of the pickle has no usable name: {error.message}") from error
+
+
+def _photo(workspace: Workspace, connection: Connection, image_path: str, person_id: int) -> int:
+    folder, name = workspace.folders.parse(image_path)
+    if folder == "elsewhere":
+        # The old system ran from other folders and on Windows: the file name is what can be relied on.
+        here = workspace.folders.roots["training"] / Path(name).name
+        if here.is_file():
+            folder, name = "training", here.name
+    known = queries.photo_by_path(connection, folder, name)
+    if known is not None:
+        return int(known.id)
+    path = workspace.folders.path(folder, name)
+    if path is None or not path.is_file():
+        return queries.add_photo(
+            connection, folder="elsewhere", name=image_path.replace("\\", "/"), named_for=person_id, encoded=True
+        )
+    digest = files.sha256(path)
+    twin = queries.photo_by_hash(connection, digest)
+    if twin is not None:
+        return int(twin.id)
+    return queries.add_photo(
+        connection,
+        folder=folder,
+        name=name,
+        named_for=person_id if folder == "training" else None,
+        sha256=digest,
+        size=path.stat().st_size,
+        encoded=True,
+    )

@@ -1,0 +1,169 @@
+"""What a human says about a face. Each decision is one transaction over rows, files and train.pickle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from app.errors import Conflict, InvalidInput, NotFound
+from app.labelling import reading
+from app.labelling.labels import clean_label
+from app.labelling.photos import find_photo
+from app.labelling.workspace import Work, Workspace
+from app.store import files, queries
+
+DISMISSALS = {"ignore": "ignored", "not_a_face": "not_a_face"}
+_SAID = {"ignored": "is ignored", "not_a_face": "was said not to be a face"}
+
+
+def confirm(workspace: Workspace, image_path: str | None, label: str | None, face_id: int | None = None) -> int:
+    """Name a face that is in the inbox: the one given, else the most prominent of the photo. Its id.
+
+    Raises InvalidInput, NotFound, and Conflict when the face is decided already: nothing changes then.
+    """
+    name = clean_label(label)
+    with workspace.changing() as work:
+        photo_id = find_photo(workspace, work.connection, image_path)
+        face = _face_of_photo(work, photo_id, face_id)
+        if face.status != "inbox":
+            raise Conflict(_already(face))
+        _name(workspace, work, face, name, "confirm")
+    return int(face.id)
+
+
+def move(workspace: Workspace, face_id: int, label: str | None) -> None:
+    """Give a named face another name, and remember that it was not the old one's."""
+    name = clean_label(label)
+    with workspace.changing() as work:
+        face = _face(work, face_id)
+        if face.status != "labelled":
+            raise Conflict("This face has no name yet: confirm one first.")
+        if face.person == name:
+            raise Conflict(_already(face))
+        queries.reject(work.connection, face_id, face.person_id)
+        _name(workspace, work, face, name, "move")
+        work.rewrite = True
+
+
+def unlabel(workspace: Workspace, face_id: int) -> None:
+    """Take back what was said about a face: it waits in the inbox again."""
+    with workspace.changing() as work:
+        face = _face(work, face_id)
+        if face.status == "inbox":
+            raise Conflict("Nothing has been said about this face yet.")
+        _decide(work, face, "unlabel", status="inbox", person_id=None)
+        if face.status == "labelled":
+            work.rewrite = True
+            _place_photo(workspace, work, face.photo_id)
+
+
+def dismiss(workspace: Workspace, face_id: int, action: str | None) -> None:
+    """Say that a face needs no name (`ignore`) or is none (`not_a_face`)."""
+    if action not in DISMISSALS:
+        raise InvalidInput(f"The action must be {' or '.join(DISMISSALS)}.")
+    with workspace.changing() as work:
+        face = _face(work, face_id)
+        if face.status != "inbox":
+            raise Conflict(_already(face))
+        suggestion = _on_screen(workspace, face)
+        _decide(work, face, action, status=DISMISSALS[action], person_id=None, suggestion=suggestion)
+
+
+def _name(workspace: Workspace, work: Work, face: Row[Any], name: str, kind: str) -> None:
+    person_id = queries.person_id(work.connection, name)
+    suggestion = _on_screen(workspace, face) if face.status == "inbox" else None
+    queries.accept(work.connection, face.id, person_id)
+    _decide(work, face, kind, status="labelled", person_id=person_id, suggestion=suggestion)
+    work.labelled.append(face.id)
+    _place_photo(workspace, work, face.photo_id)
+
+
+def _decide(
+    work: Work, face: Row[Any], kind: str, *, status: str, person_id: int | None, suggestion: Any = None
+) -> None:
+    order = face.labelled_at_revision if kind == "move" else work.revision
+    changed = queries.set_face(
+        work.connection,
+        face.id,
+        was=face.status,
+        status=status,
+        person_id=person_id,
+        revision=work.revision,
+        labelled_at_revision=None if person_id is None else order,
+    )
+    if not changed:
+        raise Conflict(_already(face))
+    queries.add_decision(
+        work.connection,
+        kind,
+        face_id=face.id,
+        before={"status": face.status, "person_id": face.person_id, "order": face.labelled_at_revision},
+        after={"status": status, "person_id": person_id, "order": None if person_id is None else order},
+        suggestion=suggestion,
+    )
+
+
+def _place_photo(workspace: Workspace, work: Work, photo_id: int) -> None:
+    """Put the file where its faces say: in training under the first name given, or back among the uploads."""
+    photo = queries.photo(work.connection, photo_id)
+    named = queries.names_in_photo(work.connection, photo_id)
+    if photo is None or photo.folder not in ("uploads", "training"):
+        return
+    if (photo.folder == "training" and photo.named_for in named) or (photo.folder == "uploads" and not named):
+        return
+    source = workspace.folders.roots[photo.folder] / photo.name
+    extension = photo.name.rpartition(".")[2]
+    if named:
+        person = queries.names(work.connection)[named[0]]
+        folder, root = "training", workspace.folders.roots["training"]
+        start = queries.count_named_for(work.connection, named[0]) + 1
+        name = files.numbered_name(root, files.safe_stem(person, "person"), extension, start)
+    else:
+        folder, root = "uploads", workspace.folders.roots["uploads"]
+        stem = (photo.upload_name or photo.name).rpartition(".")[0]
+        name = files.free_name(root, stem, extension)
+    work.move((source, root / name))
+    queries.update_photo(
+        work.connection,
+        photo_id,
+        folder=folder,
+        name=name,
+        named_for=named[0] if named else None,
+        upload_name=photo.upload_name or (name if folder == "uploads" else None),
+    )
+    if len(named) > 1:
+        work.rewrite = True  # the photo's other faces are published under its old path
+
+
+def _face_of_photo(work: Work, photo_id: int, face_id: int | None) -> Row[Any]:
+    rows = queries.faces_of_photo(work.connection, photo_id)
+    if not rows:
+        raise InvalidInput("No face was found in this photo, so there is nobody to name.")
+    if face_id is None:
+        photo = queries.photo(work.connection, photo_id)
+        assert photo is not None  # noqa: S101  (looked up in the same transaction)
+        return rows[reading.prominent(rows, photo)]
+    for row in rows:
+        if row.id == face_id:
+            return row
+    raise NotFound("There is no such face in this photo.")
+
+
+def _face(work: Work, face_id: int) -> Row[Any]:
+    face = queries.face(work.connection, face_id)
+    if face is None:
+        raise NotFound("There is no such face.")
+    return face
+
+
+def _on_screen(workspace: Workspace, face: Row[Any]) -> dict[str, Any]:
+    """What the product would have said about a face just before the human did."""
+    suggestion = reading.suggest(workspace, [face])[face.id]
+    return {"person_id": suggestion.person, "confidence": suggestion.confidence}
+
+
+def _already(face: Row[Any]) -> str:
+    if face.status == "labelled":
+        return f"This face is already named {face.person}. Nothing was changed."
+    return f"This face {_SAID.get(face.status, 'has been decided')} already. Nothing was changed."

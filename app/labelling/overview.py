@@ -1,0 +1,54 @@
+"""The installation at a glance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.config import table
+from app.labelling import progress
+from app.labelling.reading import read_counts
+from app.labelling.workspace import Workspace
+from app.store import files, queries
+
+
+def read_overview(workspace: Workspace) -> dict[str, Any]:
+    """{"counts", "jobs", "settings", "backups"} as GET /admin/ answers them."""
+    settings = workspace.settings
+    photos, people = files.photo_count(workspace.folders.roots["reserve"])
+    published = settings.pickle_path
+    return {
+        "counts": read_counts(workspace)
+        | {
+            "reserve_photos": photos,
+            "reserve_people": people,
+            "engine": workspace.engine.name,
+            "train_pickle_bytes": published.stat().st_size if published.exists() else 0,
+            "train_pickle_path": settings.training_dataset_path,
+        },
+        "jobs": progress.newest_jobs(workspace),
+        "settings": [
+            {
+                "name": name,
+                "value": getattr(settings, name.lower()),
+                "source": settings.sources.get(name, "default"),
+                "help": field.metadata["help"],
+            }
+            for name, field in table().items()
+        ],
+        "backups": _backups(workspace),
+    }
+
+
+def _backups(workspace: Workspace) -> list[dict[str, Any]]:
+    """What every reset put aside, newest first."""
+    with workspace.database.read() as connection:
+        resets = queries.decisions_of_kind(connection, "reset")
+        return [
+            {
+                "name": f"reset-{reset.id}",
+                "created": reset.created_at,
+                "photos": queries.count_retired(connection, reset.id),
+                "faces": sum(reset.before.values()),
+            }
+            for reset in resets
+        ]

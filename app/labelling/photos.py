@@ -1,0 +1,169 @@
+"""Taking photos in, and finding the faces in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from sqlalchemy import Connection
+
+from app.errors import InvalidInput, NamesakeError, NotFound, TooLarge
+from app.labelling import pictures
+from app.labelling.workspace import Workspace
+from app.recognition import images
+from app.recognition.engine import DetectedFace
+from app.store import files, jobs, queries
+from app.store.files import safe_stem
+
+_SAME_FORMAT = {"jpg": {"jpg", "jpeg", "jpe", "jfif"}, "tif": {"tif", "tiff"}, "heic": {"heic", "heif"}}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A photo of several that was not taken, and why."""
+
+    name: str
+    error: NamesakeError
+
+
+def add_photo(workspace: Workspace, data: bytes, file_name: str) -> int:
+    """Store a photo and find its faces; the id of the photo, which is the old one for bytes already known.
+
+    Raises what images.decode raises, and TooLarge; nothing is stored then.
+    """
+    return _add(workspace, data, file_name, find_faces=True)
+
+
+def store_photos(
+    workspace: Workspace, uploads: Iterable[tuple[str, Callable[[], bytes]]]
+) -> tuple[list[int], list[Refusal]]:
+    """Store photos whose faces are found later, by `encode_photo`: (ids, refusals).
+
+    uploads: the name of each, and what reads its bytes. Raises the refusal when there is nothing else.
+    """
+    ids, refusals = [], []
+    for file_name, read in uploads:
+        try:
+            data = read()
+            ids.append(_add(workspace, data, file_name, find_faces=False))
+        except NamesakeError as error:
+            refusals.append(Refusal(file_name, error))
+    if not ids:
+        raise refusals[0].error
+    return ids, refusals
+
+
+def request_encoding(workspace: Workspace, photo_ids: Sequence[int]) -> int:
+    """Put finding the faces of stored photos on the list of jobs; its id."""
+    with workspace.database.write() as connection:
+        payload = {"photo_ids": list(photo_ids)}
+        return jobs.add(connection, "encode", payload, len(photo_ids), "Waiting to start")
+
+
+def encode_photo(workspace: Workspace, photo_id: int) -> None:
+    """Find the faces of a photo that is stored already. Does nothing when that has been done.
+
+    Raises NotFound when the photo or its file has gone.
+    """
+    with workspace.database.read() as connection:
+        photo = queries.photo(connection, photo_id)
+    if photo is None:
+        raise NotFound("There is no such photo.")
+    if photo.encoded:
+        return
+    path = workspace.folders.path(photo.folder, photo.name)
+    if path is None or not path.exists():
+        raise NotFound("The file of this photo is not here.")
+    decoded = images.decode(path.read_bytes(), max_pixels=workspace.settings.max_pixels)
+    found = workspace.engine.faces(decoded.pixels)
+    with workspace.changing() as work:
+        photo = queries.photo(work.connection, photo_id)
+        if photo is None or photo.encoded:
+            return
+        queries.update_photo(work.connection, photo_id, encoded=True)
+        _add_faces(work.connection, photo_id, found, work.revision)
+        rows = queries.faces_of_photo(work.connection, photo_id)
+    pictures.prepare(workspace, photo_id, decoded.pixels, rows)
+
+
+def check_size(workspace: Workspace, size: int) -> None:
+    """Raises TooLarge."""
+    limit = workspace.settings.max_upload_mb
+    if size > limit * 1_000_000:
+        raise TooLarge(f"This photo has {size / 1e6:.0f} MB. Photos of up to {limit} MB are taken.")
+
+
+def _add(workspace: Workspace, data: bytes, file_name: str, *, find_faces: bool) -> int:
+    check_size(workspace, len(data))
+    digest = hashlib.sha256(data).hexdigest()
+    with workspace.database.read() as connection:
+        known = queries.photo_by_hash(connection, digest)
+    if known is not None:
+        if find_faces:
+            encode_photo(workspace, known.id)
+        return int(known.id)
+    decoded = images.decode(data, max_pixels=workspace.settings.max_pixels)
+    found = workspace.engine.faces(decoded.pixels) if find_faces else []
+    uploads = workspace.folders.roots["uploads"]
+    incoming = files.write_new(uploads, data)
+    try:
+        with workspace.changing() as work:
+            known = queries.photo_by_hash(work.connection, digest)
+            if known is not None:  # the same photo came twice at once
+                return int(known.id)
+            name = _upload_name(workspace, work.connection, file_name, decoded.extension)
+            work.move((incoming, uploads / name))
+            photo_id = queries.add_photo(
+                work.connection,
+                folder="uploads",
+                name=name,
+                upload_name=name,
+                sha256=digest,
+                size=len(data),
+                width=decoded.width,
+                height=decoded.height,
+                encoded=find_faces,
+            )
+            _add_faces(work.connection, photo_id, found, work.revision)
+            rows = queries.faces_of_photo(work.connection, photo_id)
+    finally:
+        incoming.unlink(missing_ok=True)
+    pictures.prepare(workspace, photo_id, decoded.pixels, rows)
+    return photo_id
+
+
+def _add_faces(connection: Connection, photo_id: int, found: Sequence[DetectedFace], revision: int) -> None:
+    for face in found:
+        queries.add_face(
+            connection,
+            photo_id,
+            face.box,
+            queries.pack(face.encoding),
+            low_quality=face.low_quality,
+            revision=revision,
+        )
+
+
+def _upload_name(workspace: Workspace, connection: Connection, file_name: str, extension: str) -> str:
+    sent = PurePosixPath(file_name.replace("\\", "/"))
+    stem = safe_stem(sent.stem)
+    suffix = sent.suffix.lower().removeprefix(".")
+    if suffix in _SAME_FORMAT.get(extension, {extension}):
+        extension = suffix
+    taken = queries.upload_names_like(connection, stem)
+    return files.free_name(workspace.folders.roots["uploads"], stem, extension, taken)
+
+
+def find_photo(workspace: Workspace, connection: Connection, image_path: str | None) -> int:
+    """The photo that an image path stands for: looked up in the store, never opened.
+
+    Raises InvalidInput and NotFound.
+    """
+    if not image_path or not image_path.strip():
+        raise InvalidInput("Say which photo: image_path is missing.")
+    photo = queries.photo_by_path(connection, *workspace.folders.parse(image_path.strip()))
+    if photo is None:
+        raise NotFound("There is no photo with this image_path.")
+    return int(photo.id)

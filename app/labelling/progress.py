@@ -1,0 +1,90 @@
+"""What background work has done so far, kept in the store so that any process can show it."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Row
+
+from app.errors import NotFound
+from app.labelling.workspace import Workspace
+from app.store import jobs, queries
+
+# A job that kills its process this often (out of memory, say) is not resumed again.
+MAX_ATTEMPTS = 3
+
+
+def read_job(workspace: Workspace, job_id: int) -> dict[str, Any]:
+    """A job as the HTTP contract shows it, with its id, kind and result. Raises NotFound."""
+    with workspace.database.read() as connection:
+        job = jobs.get(connection, job_id)
+    if job is None:
+        raise NotFound("There is no such job.")
+    return describe(job)
+
+
+def describe(job: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "done": job.done,
+        "total": job.total,
+        "message": job.message,
+        "eta_s": _eta_s(job),
+        "result": job.result,
+        "created": job.created_at,
+    }
+
+
+def percent(job: dict[str, Any]) -> int:
+    return 100 if job["state"] == "done" else round(100 * job["done"] / max(job["total"], 1))
+
+
+def newest_jobs(workspace: Workspace, limit: int = 10) -> list[dict[str, Any]]:
+    with workspace.database.read() as connection:
+        return [describe(job) for job in jobs.newest(connection, limit)]
+
+
+def unfinished_jobs(workspace: Workspace) -> list[int]:
+    with workspace.database.read() as connection:
+        return [job.id for job in jobs.unfinished(connection)]
+
+
+def begin(workspace: Workspace, job_id: int) -> Row[Any] | None:
+    """Mark a job as running and return it; None when it is finished, or has failed too often."""
+    with workspace.database.write() as connection:
+        job = jobs.get(connection, job_id)
+        if job is None or job.state not in jobs.UNFINISHED:
+            return None
+        jobs.change(connection, job_id, state="running", attempts=job.attempts + 1, started_at=queries.now(), done=0)
+        return jobs.get(connection, job_id)
+
+
+def report(workspace: Workspace, job_id: int, *, done: int, total: int, message: str) -> None:
+    with workspace.database.write() as connection:
+        jobs.change(connection, job_id, done=done, total=total, message=message)
+
+
+def finish(workspace: Workspace, job_id: int, state: str, message: str, result: dict[str, Any]) -> None:
+    with workspace.database.write() as connection:
+        jobs.change(connection, job_id, state=state, message=message[:1000], result=result, finished_at=queries.now())
+
+
+@contextmanager
+def turn(workspace: Workspace) -> Iterator[None]:
+    """One job at a time, over all processes. The lock goes with the process that holds it."""
+    with (workspace.settings.instance / "jobs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _eta_s(job: Row[Any]) -> int | None:
+    if job.state != "running" or not job.done or job.started_at is None:
+        return None
+    spent: float = (queries.now() - job.started_at).total_seconds()
+    left: int = job.total - job.done
+    return round(spent / int(job.done) * left)

@@ -1,0 +1,93 @@
+"""Keeps train.pickle in step with the store."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from app.store import queries
+from app.store.artifact import Artifact, Damaged, Entry
+from app.store.files import Folders, translate_os_errors
+
+
+class Publication:
+    """What one change does to train.pickle. Used under the store's write lock only."""
+
+    def __init__(self, path: Path, folders: Folders) -> None:
+        self._path = path
+        self._artifact = Artifact(path)
+        self._folders = folders
+        self._good_length: int | None = None
+        self._previous: Path | None = None
+
+    def append(self, connection: Connection, face_ids: Sequence[int], revision: int) -> None:
+        """Publish faces labelled in this revision: at the end of the file when all their people are in it."""
+        length = queries.pickle_length(connection)
+        classes = queries.published_names(connection, before=revision)
+        entries = self._entries(queries.labelled_faces(connection, face_ids))
+        if length is None or not {entry.name for entry in entries} <= set(classes):
+            self.rewrite(connection, revision)
+            return
+        self._good_length = length
+        try:
+            with translate_os_errors():
+                for entry in entries:
+                    length = self._artifact.append(entry, classes, length)
+        except Damaged:
+            self._good_length = None
+            self.rewrite(connection, revision)
+            return
+        queries.set_pickle_length(connection, length)
+
+    def rewrite(self, connection: Connection, revision: int) -> None:
+        """Publish everything anew: a person came or went, or an entry changed."""
+        previous = self._path.with_name(f".{self._path.name}.before-{revision}")
+        with translate_os_errors():
+            if self._path.exists():
+                previous.unlink(missing_ok=True)
+                try:
+                    os.link(self._path, previous)
+                except OSError:  # a file system without hard links
+                    shutil.copy2(self._path, previous)
+            self._previous = previous
+            length = self._artifact.rewrite(self._entries(queries.labelled_faces(connection)))
+        queries.set_pickle_length(connection, length)
+
+    def repair(self, connection: Connection, *, suspect: bool) -> bool:
+        """Rewrite the file from the store if it is not what the store last published, or is suspect."""
+        length = queries.pickle_length(connection)
+        for leftover in self._path.parent.glob(f".{self._path.name}.before-*"):
+            leftover.unlink(missing_ok=True)
+        if length is None or (not suspect and self._artifact.matches(length)):
+            return False
+        rewritten = self._artifact.rewrite(self._entries(queries.labelled_faces(connection)))
+        queries.set_pickle_length(connection, rewritten)
+        return True
+
+    def undo(self) -> None:
+        """Make the file what it was before this change."""
+        if self._good_length is not None:
+            with contextlib.suppress(Damaged):  # then nothing of ours is in it
+                self._artifact.cut_back(self._good_length)
+        if self._previous is not None:
+            if self._previous.exists():
+                os.replace(self._previous, self._path)
+            else:
+                self._path.unlink(missing_ok=True)
+            self.close()
+
+    def close(self) -> None:
+        """The change is committed, or undone."""
+        if self._previous is not None:
+            self._previous.unlink(missing_ok=True)
+
+    def _entries(self, rows: Sequence[queries.LabelledFace]) -> list[Entry]:
+        return [
+            Entry(self._folders.image_path(row.folder, row.file_name), row.box, row.encoding, row.person)
+            for row in rows
+        ]

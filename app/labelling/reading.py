@@ -1,0 +1,179 @@
+"""What the product tells about photos, faces and people: the shapes of the HTTP contract, as plain dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from app.errors import NotFound
+from app.labelling.workspace import Workspace
+from app.recognition.engine import most_prominent
+from app.recognition.openset import Suggestion
+from app.store import queries
+
+Json = dict[str, Any]
+
+
+def read_photo(workspace: Workspace, photo_id: int) -> Json:
+    """A photo with its faces; at the top level what is known of the most prominent one. Raises NotFound."""
+    with workspace.database.read() as connection:
+        photo = queries.photo(connection, photo_id)
+        if photo is None:
+            raise NotFound("There is no such photo.")
+        rows = queries.faces_of_photo(connection, photo_id)
+    faces = read_faces(workspace, rows)
+    best = faces[prominent(rows, photo)] if faces else None
+    return {
+        "predicted_label": best and best["predicted_label"],
+        "confidence_score": best["confidence_score"] if best else 0.0,
+        "image_path": workspace.folders.image_path(photo.folder, photo.name),
+        "photo_id": photo.id,
+        "faces": faces,
+    }
+
+
+def read_face(workspace: Workspace, face_id: int) -> Json:
+    """One face. Raises NotFound."""
+    with workspace.database.read() as connection:
+        row = queries.face(connection, face_id)
+    if row is None:
+        raise NotFound("There is no such face.")
+    return read_faces(workspace, [row])[0]
+
+
+def read_faces(workspace: Workspace, rows: Sequence[Row[Any]]) -> list[Json]:
+    """The faces with a suggestion for each that is still to decide."""
+    suggestions = suggest(workspace, [row for row in rows if row.status == "inbox"])
+    with workspace.database.read() as connection:
+        names = queries.names(connection) if suggestions else {}
+    return [_face(workspace, row, suggestions.get(row.id), names) for row in rows]
+
+
+def suggest(workspace: Workspace, rows: Sequence[Row[Any]]) -> dict[int, Suggestion]:
+    """Who these faces are, leaving out whom a human has said they are not; by face id."""
+    if not rows:
+        return {}
+    found = workspace.suggest([row.encoding for row in rows])
+    with workspace.database.read() as connection:
+        rejected = queries.rejected(connection, [row.id for row in rows])
+    return {
+        row.id: suggestion.without({person for face, person in rejected if face == row.id})
+        for row, suggestion in zip(rows, found, strict=True)
+    }
+
+
+def read_page(workspace: Workspace, photo_id: int) -> tuple[Json, list[Json]]:
+    """A photo and its faces with what only a page needs: sizes, quality, and the labelled faces that are the
+    reason for each suggestion. Raises NotFound."""
+    with workspace.database.read() as connection:
+        photo = queries.photo(connection, photo_id)
+        if photo is None:
+            raise NotFound("There is no such photo.")
+        rows = queries.faces_of_photo(connection, photo_id)
+    suggestions = suggest(workspace, [row for row in rows if row.status == "inbox"])
+    with workspace.database.read() as connection:
+        names = queries.names(connection)
+        nearest = {near.face_id for suggestion in suggestions.values() for near in suggestion.nearest}
+        known = queries.faces_by_id(connection, nearest)
+    faces = [
+        _face(workspace, row, suggestions.get(row.id), names)
+        | {"low_quality": row.low_quality, "nearest": _reasons(suggestions.get(row.id), known)}
+        for row in rows
+    ]
+    page = {
+        "id": photo.id,
+        "image_path": workspace.folders.image_path(photo.folder, photo.name),
+        "name": photo.upload_name or photo.name,
+        "display": f"/photos/{photo.id}/image.jpg",
+        "width": photo.width,
+        "height": photo.height,
+        "state": "ready" if photo.encoded else "pending",
+    }
+    return page, faces
+
+
+def read_people(workspace: Workspace) -> list[Json]:
+    """Everyone with a labelled face, by name."""
+    with workspace.database.read() as connection:
+        return [_person(row) for row in queries.known_people(connection)]
+
+
+def read_person(workspace: Workspace, person_id: int) -> Json:
+    """One person with their faces. Raises NotFound."""
+    with workspace.database.read() as connection:
+        people = queries.known_people(connection, person_id)
+        if not people:
+            raise NotFound("There is no such person.")
+        rows = queries.faces_of_person(connection, person_id)
+    return _person(people[0]) | {"faces": read_faces(workspace, rows)}
+
+
+def read_counts(workspace: Workspace) -> Json:
+    """How much there is of everything."""
+    with workspace.database.read() as connection:
+        by_status = queries.count_faces(connection)
+        return {
+            "photos": queries.count_photos(connection),
+            "uploads": queries.count_photos(connection, "uploads"),
+            "faces": sum(by_status.values()),
+            "labelled": by_status.get("labelled", 0),
+            "inbox": by_status.get("inbox", 0),
+            "ignored": by_status.get("ignored", 0) + by_status.get("not_a_face", 0),
+            "people": len(queries.known_people(connection)),
+        }
+
+
+def prominent(rows: Sequence[Row[Any]], photo: Row[Any]) -> int:
+    """Which of a photo's faces it is of."""
+    boxes = [(row.top, row.right, row.bottom, row.left) for row in rows]
+    # A photo known from an adopted pickle only has no size: the faces' own extent serves.
+    width = photo.width or max(box[1] for box in boxes) or 1
+    height = photo.height or max(box[2] for box in boxes) or 1
+    return most_prominent(boxes, width, height)
+
+
+def _face(workspace: Workspace, row: Row[Any], suggestion: Suggestion | None, names: dict[int, str]) -> Json:
+    if suggestion is None:
+        # A human has spoken: what was named is certain, what was dismissed is nobody we know.
+        predicted, confidence, candidates = row.person, float(row.person is not None), []
+    else:
+        predicted = None if suggestion.person is None else names[suggestion.person]
+        confidence = suggestion.confidence
+        candidates = [{"label": names[c.person], "confidence": c.confidence} for c in suggestion.candidates]
+    return {
+        "id": row.id,
+        "photo_id": row.photo_id,
+        "image_path": workspace.folders.image_path(row.folder, row.file_name),
+        "box": [row.top, row.right, row.bottom, row.left],
+        "status": row.status,
+        "label": row.person,
+        "predicted_label": predicted,
+        "confidence_score": confidence,
+        "candidates": candidates,
+        "thumb": thumb_url(row.id),
+    }
+
+
+def _reasons(suggestion: Suggestion | None, known: dict[int, Row[Any]]) -> list[Json]:
+    if suggestion is None:
+        return []
+    return [
+        {
+            "label": known[near.face_id].person,
+            "distance": near.distance,
+            "thumb": thumb_url(near.face_id),
+            "url": f"/photos/{known[near.face_id].photo_id}/#face-{near.face_id}",
+        }
+        for near in suggestion.nearest
+        if near.face_id in known
+    ]
+
+
+def _person(row: Row[Any]) -> Json:
+    return {"id": row.id, "name": row.name, "count": row.face_count, "cover": thumb_url(row.cover)}
+
+
+def thumb_url(face_id: int) -> str:
+    return f"/faces/{face_id}/thumb.jpg"

@@ -1,0 +1,121 @@
+"""What every use case works with, and the one way to change it: rows, files and train.pickle together or not at
+all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from app.config import Settings
+from app.labelling.publication import Publication
+from app.recognition.engine import Engine, load_engine
+from app.recognition.gallery import Change, Gallery
+from app.recognition.openset import Recogniser, Suggestion
+from app.store import queries
+from app.store.db import Database
+from app.store.files import Folders, Journal
+
+
+@dataclass
+class Work:
+    """One change under way, holding the write lock.
+
+    Use cases write rows through `connection`, move photos with `move`, and say what that means for train.pickle:
+    `labelled` names faces that now have a label, `rewrite` that entries already published have changed.
+    """
+
+    connection: Connection
+    journal: Journal
+    revision: int
+    labelled: list[int] = field(default_factory=list)
+    rewrite: bool = False
+
+    def move(self, *moves: tuple[Path, Path]) -> None:
+        if moves:
+            self.journal.move(list(moves))
+
+
+class Workspace:
+    """The store, the folders, the engine and the gallery of one installation."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        settings.instance.mkdir(parents=True, exist_ok=True)
+        self.folders = Folders.below(
+            settings.home,
+            uploads=settings.dataset_folder,
+            training=settings.dataset_training_folder,
+            reserve=settings.dataset_reserve_folder,
+        )
+        self.folders.make()
+        settings.pickle_path.parent.mkdir(parents=True, exist_ok=True)
+        self.database = Database(settings.instance / "namesake.sqlite")
+        self._gallery = Gallery()
+        self._gallery_lock = threading.Lock()
+        self._recogniser = Recogniser(self._gallery, variance=settings.pca_variance, gamma=settings.gamma)
+
+    @cached_property
+    def engine(self) -> Engine:
+        settings = self.settings
+        return load_engine(settings.engine, method=settings.detection_method, detect_max_side=settings.detect_max_side)
+
+    @contextmanager
+    def changing(self) -> Iterator[Work]:
+        """Change rows, files and train.pickle as one: whatever raises inside leaves all three as they were."""
+        publication = self._publication()
+        work: Work | None = None
+
+        def undo() -> None:
+            if work is not None:
+                work.journal.undo()
+                publication.undo()
+                work.journal.close()
+
+        with self.database.write(undo) as connection:
+            self._settle(connection)
+            revision = queries.next_revision(connection)
+            work = Work(connection, Journal(self.settings.instance, revision), revision)
+            yield work
+            if work.rewrite:
+                work.journal.open()
+                publication.rewrite(connection, revision)
+            elif work.labelled:
+                work.journal.open()
+                publication.append(connection, work.labelled, revision)
+        publication.close()
+        work.journal.close()
+
+    def settle(self) -> bool:
+        """Put back what a killed process left half done. True when there was something."""
+        with self.database.write() as connection:
+            return self._settle(connection)
+
+    def _settle(self, connection: Connection) -> bool:
+        interrupted = Journal.settle(self.settings.instance, queries.revision(connection))
+        repaired = self._publication().repair(connection, suspect=interrupted)
+        return interrupted or repaired
+
+    def _publication(self) -> Publication:
+        return Publication(self.settings.pickle_path, self.folders)
+
+    def suggest(self, encodings: list[bytes]) -> list[Suggestion]:
+        """Who these faces are, by everything that any process has committed so far."""
+        self.refresh_gallery()
+        return self._recogniser.suggest_many([queries.unpack(encoding) for encoding in encodings])
+
+    def refresh_gallery(self) -> None:
+        """Follow the store in as many steps as there were changes."""
+        with self._gallery_lock, self.database.read() as connection:
+            revision = queries.revision(connection)
+            if revision != self._gallery.revision:
+                changes = queries.gallery_changes(connection, self._gallery.revision)
+                self._gallery.apply([Change(*change) for change in changes], revision)
+
+    def close(self) -> None:
+        self.database.close()

@@ -1,0 +1,149 @@
+"""`flask --app wsgi COMMAND`: the same use cases without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from flask import Flask
+
+from app.errors import NamesakeError
+from app.http import queue, workspace
+from app.labelling import adopting, encoding, progress, reconciling, resetting
+from app.labelling.reading import read_counts
+from app.recognition.engine import load_engine
+from app.sample import lay_out_sample
+from app.store.artifact import Artifact
+
+
+def init_app(app: Flask) -> None:
+    for command in (encode, import_pickle, export_pickle, reset, reconcile, demo, consume):
+        app.cli.add_command(command)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors in the words of the product, without a stack trace."""
+    try:
+        yield
+    except NamesakeError as error:
+        raise click.ClickException(error.message) from error
+
+
+@click.command()
+@click.option("-d", "--dir", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("-m", "--method", type=click.Choice(["cnn", "hog"]), help="Else the setting DETECTION_METHOD.")
+@click.option("--label-from", type=click.Choice(["person", "stem"]), default="person", show_default=True)
+def encode(folder: Path, output: Path, method: str | None, label_from: str) -> None:
+    """Encode a labelled folder of photos into a pickle.
+
+    The label of a photo is the folder it is in, else its name without the number at its end; with --label-from
+    stem its whole name. What is served is not touched.
+    """
+    settings = workspace().settings
+    engine = load_engine(
+        settings.engine, method=method or settings.detection_method, detect_max_side=settings.detect_max_side
+    )
+    files = sum(1 for path in folder.rglob("*") if path.is_file())
+    with _told():
+        with click.progressbar(length=files, label="Encoding") as bar:
+            encoded = encoding.encode_folder(
+                folder, engine, label_from=label_from, max_pixels=settings.max_pixels, each=lambda _name: bar.update(1)
+            )
+        if encoded.entries:
+            Artifact(output).rewrite(encoded.entries)
+    people = {entry.name for entry in encoded.entries}
+    for name, why in encoded.skipped:
+        click.echo(f"skipped {name}: {why}")
+    for name in encoded.crowded:
+        click.echo(f"note    {name}: more than one face, the most prominent was taken")
+    if not encoded.entries:
+        raise click.ClickException("No photo had a usable face: nothing was written.")
+    click.echo(
+        f"{len(encoded.entries)} faces of {len(people)} people written to {output}, {len(encoded.skipped)} files skipped."
+    )
+
+
+@click.command("import-pickle")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_pickle(file: Path) -> None:
+    """Add the labelled faces of a pickle to the training data."""
+    with _told():
+        added = adopting.import_pickle(workspace(), file)
+    click.echo(f"{added} faces imported.")
+
+
+@click.command("export-pickle")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export_pickle(file: Path) -> None:
+    """Write the training data to a file in the form of train.pickle."""
+    with _told():
+        written = adopting.export_pickle(workspace(), file)
+    click.echo(f"{written} faces written to {file}.")
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Make the training data what the reserve folder says."""
+    with _told():
+        plan = resetting.describe_reset(workspace())
+        if plan["why_not"]:
+            raise NamesakeError(plan["why_not"])
+        for sentence in plan["sentences"]:
+            click.echo(sentence)
+        if not yes:
+            click.confirm("Reset now?", abort=True)
+        click.echo(_reset_now())
+
+
+def _reset_now() -> str:
+    """Run a reset in this process, with a progress bar; what it says at the end."""
+    job_id = resetting.request_reset(workspace())
+    with click.progressbar(length=1, label="Encoding") as bar:
+
+        def watch(done: int, total: int, _message: str) -> None:
+            bar.length = max(total, 1)
+            bar.update(done - bar.pos)
+
+        queue().run(job_id, watch)
+    job = progress.read_job(workspace(), job_id)
+    if job["state"] != "done":
+        raise NamesakeError(job["message"])
+    for name, why in job["result"]["skipped"]:
+        click.echo(f"skipped {name}: {why}")
+    return str(job["message"])
+
+
+@click.command()
+def reconcile() -> None:
+    """Make store, folders and train.pickle agree, and say what was mended."""
+    with _told():
+        repairs = reconciling.reconcile(workspace())
+    if repairs.interrupted:
+        click.echo("A change that was cut off has been put back, or train.pickle has been rewritten.")
+    click.echo(f"{repairs.moved} photos put back where they belong.")
+    for path in repairs.lost:
+        click.echo(f"missing {path}")
+    click.echo("Everything agrees." if not repairs.lost else f"{len(repairs.lost)} photos have no file.")
+
+
+@click.command()
+def demo() -> None:
+    """Fill an empty installation with public sample photos, to try things out."""
+    with _told():
+        if read_counts(workspace())["photos"]:
+            click.echo("There are photos here already: the sample was left out.")
+            return
+        to_try = lay_out_sample(workspace().settings)
+        click.echo(_reset_now())
+    click.echo(f"Photos to try next, by uploading them: {to_try}")
+
+
+@click.command()
+def consume() -> None:
+    """Work off background jobs. gunicorn and the reset page start this by themselves."""
+    queue().consume()

@@ -1,0 +1,130 @@
+"""How requests are answered: a page for browsers and JSON for everyone else, errors included."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import uuid
+from typing import Any
+
+from flask import Blueprint, Flask, current_app, g, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from app.errors import NamesakeError
+from app.jobs import Queue
+from app.labelling.reading import read_counts
+from app.labelling.workspace import Workspace
+
+log = logging.getLogger("namesake")
+health = Blueprint("health", __name__)
+
+_WORDS = {
+    400: "That did not work",
+    403: "Not from here",
+    404: "Nothing here",
+    405: "Not possible here",
+    409: "Already decided",
+    413: "Too large",
+    415: "Not a photo we can read",
+    500: "Something went wrong",
+    503: "Busy",
+    507: "The disk is full",
+}
+_UNEXPECTED = "Something went wrong on our side. Nothing was changed."
+
+
+def workspace() -> Workspace:
+    """What this application's use cases work with."""
+    found: Workspace = current_app.extensions["namesake"]
+    return found
+
+
+def queue() -> Queue:
+    """Where background work goes."""
+    found: Queue = current_app.extensions["namesake-queue"]
+    return found
+
+
+def wants_html() -> bool:
+    """Browsers name text/html; curl and scripts do not."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def next_page(endpoint: str, **values: Any) -> ResponseReturnValue:
+    """Where a form goes when it is done."""
+    return redirect(url_for(endpoint, **values), 303)
+
+
+def whole_number(field: str) -> int | None:
+    """A form field that is a whole number, None when it is missing or empty. Raises NamesakeError."""
+    text = request.form.get(field, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise NamesakeError(f"{field} must be a whole number.")
+    return int(text)
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(_name_request)
+    app.register_error_handler(Exception, _answer_error)
+    app.register_blueprint(health)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+
+@health.get("/healthz")
+def show_health() -> ResponseReturnValue:
+    counts = read_counts(workspace())
+    shown = {key: counts[key] for key in ("faces", "people", "inbox")}
+    return jsonify({"status": "ok", **shown, "engine": workspace().engine.name})
+
+
+def _name_request() -> None:
+    g.request_id = uuid.uuid4().hex[:12]
+
+
+def _answer_error(error: Exception) -> ResponseReturnValue:
+    status, message, details = _describe(error)
+    request_id = g.get("request_id", "")
+    if status >= 500:
+        log.error("request %s failed with %s", request_id, status, exc_info=error)
+    if wants_html():
+        title = _WORDS.get(status, HTTP_STATUS_CODES.get(status, "That did not work"))
+        page = {"status": status, "title": title, "message": message, "request_id": request_id, "back": _back()}
+        return render_template("errors/error.html", **page), status
+    return jsonify({"message": message, "request_id": request_id, **details}), status
+
+
+def _describe(error: Exception) -> tuple[int, str, dict[str, Any]]:
+    if isinstance(error, NamesakeError):
+        return error.status, error.message, error.details
+    if isinstance(error, CSRFError):
+        return 400, "This page was open too long, or cookies are off. Reload it and try again.", {}
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        return status, _http_words(status), {}
+    if isinstance(error, SQLAlchemyError) and isinstance(error.__cause__, sqlite3.OperationalError):
+        return 503, "The store cannot be used right now. Nothing was changed: try again.", {}
+    return 500, _UNEXPECTED, {}
+
+
+def _http_words(status: int) -> str:
+    limit = workspace().settings.max_upload_mb
+    return {
+        400: "The request could not be understood.",
+        404: "There is nothing at this address.",
+        405: "This address does not take that kind of request.",
+        413: f"That is too much at once. Photos of up to {limit} MB are taken, a few at a time.",
+    }.get(status, HTTP_STATUS_CODES.get(status, "The request was refused.") + ".")
+
+
+def _back() -> str | None:
+    """The page the reader came from, on this site only."""
+    referrer = request.referrer or ""
+    if request.method == "GET" or not referrer.startswith(request.host_url):
+        return None
+    return "/" + referrer.removeprefix(request.host_url)

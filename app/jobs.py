@@ -1,0 +1,166 @@
+"""Background work: a queue in SQLite (Huey), and the consumer process that works it off.
+
+The queue only carries a job's number, signed; what the job is and how far it has come is in the store. So a
+message can be lost or come twice without harm: a consumer that starts looks for unfinished jobs by itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from huey import SqliteHuey
+from huey.serializer import SignedSerializer
+
+from app.config import PREFIX, PROJECT, Settings
+from app.errors import NamesakeError
+from app.labelling import progress, resetting
+from app.labelling.photos import encode_photo
+from app.labelling.workspace import Workspace
+from app.security import read_secret
+
+log = logging.getLogger("namesake.jobs")
+
+# Held so that they are reaped when the next one is started.
+_children: list[subprocess.Popen[bytes]] = []
+
+Report = Callable[[int, int, str], None]
+
+
+class Queue:
+    """The jobs of one installation."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        instance = workspace.settings.instance
+        self.huey = SqliteHuey(
+            filename=str(instance / "queue.sqlite"),
+            results=False,
+            serializer=SignedSerializer(secret=read_secret(instance)),
+        )
+        self._send = self.huey.task(name="run_job")(self.run)
+
+    def send(self, job_id: int) -> None:
+        """Have the consumer do a job, starting one where there is none."""
+        self._send(job_id)
+        self.ensure_consumer()
+
+    def ensure_consumer(self) -> None:
+        ensure_consumer(self._workspace.settings)
+
+    def run(self, job_id: int, watch: Report | None = None) -> None:
+        """Do a job in this process. watch: told done, total and message at every step."""
+        with progress.turn(self._workspace):
+            _run(self._workspace, job_id, watch)
+
+    def consume(self) -> None:
+        """Be the consumer, until told to stop. Returns at once when there is one already."""
+        with _consumer_lock(self._workspace.settings).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            _die_with_parent()
+            self.huey.flush()
+            for job_id in progress.unfinished_jobs(self._workspace):
+                self._send(job_id)
+            self.huey.create_consumer(workers=1, periodic=False, max_delay=0.5).run()
+
+
+def ensure_consumer(settings: Settings) -> subprocess.Popen[bytes] | None:
+    """Start a consumer beside this process if none is running."""
+    with _consumer_lock(settings).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+    environment = os.environ | {PREFIX + "HOME": str(settings.home)}
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "consume"]
+    child = subprocess.Popen(command, cwd=PROJECT, env=environment)  # noqa: S603
+    _children.append(child)
+    return child
+
+
+def _consumer_lock(settings: Settings) -> Path:
+    return settings.instance / "consumer.lock"
+
+
+def _die_with_parent() -> None:
+    """A consumer outlives neither the server it belongs to nor its kill -9."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _run(workspace: Workspace, job_id: int, watch: Report | None) -> None:
+    job = progress.begin(workspace, job_id)
+    if job is None:
+        return
+    run, abandon = _KINDS[job.kind]
+
+    def report(done: int, total: int, message: str) -> None:
+        progress.report(workspace, job_id, done=done, total=total, message=message)
+        if watch is not None:
+            watch(done, total, message)
+
+    try:
+        if job.attempts > progress.MAX_ATTEMPTS:
+            raise NamesakeError("It was stopped half-way too often. Nothing was changed.")
+        result = run(workspace, job_id, job.payload, report)
+    except Exception as error:
+        abandon(workspace, job_id)
+        if isinstance(error, NamesakeError):
+            message = error.message
+        else:
+            log.exception("job %s failed", job_id)
+            message = "It failed unexpectedly. Nothing was changed."
+        progress.finish(workspace, job_id, "failed", message, {})
+        return
+    progress.finish(workspace, job_id, "done", _summary(job.kind, result), result)
+
+
+def _reset(workspace: Workspace, job_id: int, _payload: Any, report: Report) -> dict[str, Any]:
+    return resetting.run_reset(workspace, job_id, report)
+
+
+def _encode(workspace: Workspace, _job_id: int, payload: Any, report: Report) -> dict[str, Any]:
+    photo_ids = payload["photo_ids"]
+    skipped = 0
+    for number, photo_id in enumerate(photo_ids):
+        report(number, len(photo_ids), "Looking for faces")
+        try:
+            encode_photo(workspace, photo_id)
+        except NamesakeError:
+            skipped += 1
+    report(len(photo_ids), len(photo_ids), "Looking for faces")
+    return {"photos": len(photo_ids) - skipped, "skipped": skipped}
+
+
+def _summary(kind: str, result: dict[str, Any]) -> str:
+    if kind == "reset":
+        skipped = f" {len(result['skipped'])} files were skipped." if result["skipped"] else ""
+        return f"Training data reset: {result['faces']} faces of {result['people']} people.{skipped}"
+    return f"{result['photos']} photos looked at."
+
+
+def _nothing_to_abandon(_workspace: Workspace, _job_id: int) -> None:
+    return None
+
+
+_KINDS: dict[str, tuple[Callable[[Workspace, int, Any, Report], dict[str, Any]], Callable[[Workspace, int], None]]] = {
+    "reset": (_reset, resetting.abandon_reset),
+    "encode": (_encode, _nothing_to_abandon),
+}

@@ -1,0 +1,61 @@
+"""The state of the installation, and the reset."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from flask import Blueprint, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+
+from app.errors import InvalidInput
+from app.http import next_page, queue, wants_html, workspace
+from app.labelling import overview, progress, resetting
+
+bp = Blueprint("admin", __name__)
+
+_PATIENCE_S = 30
+
+
+@bp.get("/admin/")
+def show() -> ResponseReturnValue:
+    shown = overview.read_overview(workspace())
+    if not wants_html():
+        return jsonify(shown)
+    jobs = [job | {"url": f"/jobs/{job['id']}/", "percent": progress.percent(job)} for job in shown["jobs"]]
+    reset = resetting.describe_reset(workspace())
+    return render_template("admin/index.html", page="admin", reset=reset, **shown | {"jobs": jobs})
+
+
+@bp.post("/reset_training/")
+def reset_training() -> ResponseReturnValue:
+    if wants_html() and request.form.get("confirm", "").strip() != "RESET":
+        raise InvalidInput("Type RESET in the field to go on. Nothing was changed.")
+    job_id = resetting.request_reset(workspace())
+    queue().send(job_id)
+    if wants_html():
+        return next_page("jobs.show", job_id=job_id)
+    job = _wait_for(job_id)
+    if job["state"] == "failed":
+        raise InvalidInput(job["message"], job_url=f"/jobs/{job_id}/")
+    if job["state"] != "done":
+        return jsonify({"message": "Training reset is still running", "job_url": f"/jobs/{job_id}/"}), 202
+    result = job["result"]
+    return jsonify(
+        {
+            "message": "Training reset successful",
+            "faces": result["faces"],
+            "people": result["people"],
+            "job_url": f"/jobs/{job_id}/",
+        }
+    )
+
+
+def _wait_for(job_id: int) -> dict[str, Any]:
+    """The job when it has finished, or after 30 seconds as it then is."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        job = progress.read_job(workspace(), job_id)
+        if job["state"] in ("done", "failed") or time.monotonic() > deadline:
+            return job
+        time.sleep(0.1)

@@ -1,0 +1,70 @@
+"""What a human says about a face."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from app.http import next_page, wants_html, whole_number, workspace
+from app.labelling import decisions, reading
+from app.labelling.waiting import next_waiting
+
+bp = Blueprint("faces", __name__)
+
+
+@bp.post("/confirm/")
+def confirm() -> ResponseReturnValue:
+    face_id = decisions.confirm(
+        workspace(), request.form.get("image_path"), request.form.get("label"), whole_number("face_id")
+    )
+    face = reading.read_face(workspace(), face_id)
+    if wants_html():
+        flash(f"Saved: {face['label']}.", "success")
+        return _go_on(face)
+    return jsonify(
+        {
+            "message": "Training data updated successfully.",
+            "image_path": face["image_path"],
+            "face_id": face_id,
+            "label": face["label"],
+        }
+    )
+
+
+@bp.post("/faces/<int:face_id>/move", strict_slashes=False)
+def move(face_id: int) -> ResponseReturnValue:
+    decisions.move(workspace(), face_id, request.form.get("label"))
+    return _answer(face_id, "Renamed.")
+
+
+@bp.post("/faces/<int:face_id>/unlabel", strict_slashes=False)
+def unlabel(face_id: int) -> ResponseReturnValue:
+    decisions.unlabel(workspace(), face_id)
+    return _answer(face_id, "Taken back.")
+
+
+@bp.post("/faces/<int:face_id>/dismiss", strict_slashes=False)
+def dismiss(face_id: int) -> ResponseReturnValue:
+    decisions.dismiss(workspace(), face_id, request.form.get("action"))
+    if wants_html():
+        flash("Set aside.", "success")
+        return _go_on(reading.read_face(workspace(), face_id))
+    return _answer(face_id, "Set aside.")
+
+
+def _answer(face_id: int, said: str) -> ResponseReturnValue:
+    face = reading.read_face(workspace(), face_id)
+    if wants_html():
+        flash(said, "success")
+        return next_page("photos.show", photo_id=face["photo_id"], _anchor=f"face-{face_id}")
+    return jsonify(face)
+
+
+def _go_on(face: dict[str, int]) -> ResponseReturnValue:
+    """To the next face of the photo, else to the next photo, else to the finished one."""
+    photo_id = face["photo_id"]
+    for other in reading.read_photo(workspace(), photo_id)["faces"]:
+        if other["status"] == "inbox":
+            return next_page("photos.show", photo_id=photo_id, _anchor=f"face-{other['id']}")
+    following = next_waiting(workspace(), photo_id)
+    return next_page("photos.show", photo_id=following or photo_id)

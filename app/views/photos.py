@@ -1,0 +1,49 @@
+"""One photo with its faces, and the pictures on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, jsonify, render_template, send_file
+from flask.typing import ResponseReturnValue
+
+from app.http import wants_html, workspace
+from app.labelling import pictures, reading
+from app.labelling.waiting import next_waiting
+
+bp = Blueprint("photos", __name__)
+
+_MAX_AGE_S = 3600
+
+
+@bp.get("/photos/<int:photo_id>/")
+def show(photo_id: int) -> ResponseReturnValue:
+    if not wants_html():
+        return jsonify(reading.read_photo(workspace(), photo_id))
+    photo, faces = reading.read_page(workspace(), photo_id)
+    following = next_waiting(workspace(), photo_id)
+    return render_template(
+        "photos/show.html",
+        page="photos",
+        photo=photo,
+        faces=faces,
+        people=[person["name"] for person in reading.read_people(workspace())],
+        next_photo=following and f"/photos/{following}/",
+        done=all(face["status"] != "inbox" for face in faces),
+    )
+
+
+@bp.get("/photos/<int:photo_id>/image.jpg")
+def show_image(photo_id: int) -> ResponseReturnValue:
+    return _send(pictures.display(workspace(), photo_id))
+
+
+@bp.get("/faces/<int:face_id>/thumb.jpg")
+def show_thumb(face_id: int) -> ResponseReturnValue:
+    return _send(pictures.thumb(workspace(), face_id))
+
+
+def _send(path: Path) -> ResponseReturnValue:
+    response = send_file(path, mimetype="image/jpeg", conditional=True, max_age=_MAX_AGE_S)
+    response.headers["Cache-Control"] = f"private, max-age={_MAX_AGE_S}"
+    return response

@@ -55,16 +55,14 @@ def encode(folder: Path, output: Path, method: str | None, label_from: str) -> N
             )
         if encoded.entries:
             Artifact(output).rewrite(encoded.entries)
-    people = {entry.name for entry in encoded.entries}
+    faces, people = len(encoded.entries), len({entry.name for entry in encoded.entries})
     for name, why in encoded.skipped:
         click.echo(f"skipped {name}: {why}")
     for name in encoded.crowded:
         click.echo(f"note    {name}: more than one face, the most prominent was taken")
     if not encoded.entries:
         raise click.ClickException("No photo had a usable face: nothing was written.")
-    click.echo(
-        f"{len(encoded.entries)} faces of {len(people)} people written to {output}, {len(encoded.skipped)} files skipped."
-    )
+    click.echo(f"{faces} faces of {people} people written to {output}, {len(encoded.skipped)} files skipped.")
 
 
 @click.command("import-pickle")

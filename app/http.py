@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import uuid
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Flask, current_app, g, jsonify, redirect, render_template, request, url_for
+from flask.json.provider import DefaultJSONProvider
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
@@ -74,6 +76,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_error)
     app.register_blueprint(health)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.default = _as_json  # type: ignore[attr-defined]
+    app.add_template_filter(_when, "when")
 
 
 @health.get("/healthz")
@@ -81,6 +85,17 @@ def show_health() -> ResponseReturnValue:
     counts = read_counts(workspace())
     shown = {key: counts[key] for key in ("faces", "people", "inbox")}
     return jsonify({"status": "ok", **shown, "engine": workspace().engine.name})
+
+
+def _as_json(value: Any) -> Any:
+    return (
+        f"{value.isoformat(timespec='seconds')}Z" if isinstance(value, datetime) else DefaultJSONProvider.default(value)
+    )
+
+
+def _when(value: datetime) -> str:
+    """A moment in the store's time, UTC, as a person writes it: 5 March 2026, 14:05 UTC."""
+    return f"{value.day} {value:%B %Y, %H:%M} UTC"
 
 
 def _name_request() -> None:

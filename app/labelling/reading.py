@@ -15,6 +15,9 @@ from app.store import queries
 
 Json = dict[str, Any]
 
+# A name less likely than this is not worth offering for someone new.
+_WORTH_OFFERING = 0.01
+
 
 def read_photo(workspace: Workspace, photo_id: int) -> Json:
     """A photo with its faces; at the top level what is known of the most prominent one. Raises NotFound."""
@@ -82,13 +85,16 @@ def read_page(workspace: Workspace, photo_id: int) -> tuple[Json, list[Json]]:
         | {"low_quality": row.low_quality, "nearest": _reasons(suggestions.get(row.id), known)}
         for row in rows
     ]
+    for face in faces:
+        if face["predicted_label"] is None:
+            face["candidates"] = [c for c in face["candidates"] if c["confidence"] >= _WORTH_OFFERING]
     page = {
         "id": photo.id,
         "image_path": workspace.folders.image_path(photo.folder, photo.name),
         "name": photo.upload_name or photo.name,
-        "display": f"/photos/{photo.id}/image.jpg",
-        "width": photo.width,
-        "height": photo.height,
+        "display": f"/photos/{photo.id}/image.jpg" if photo.sha256 else None,
+        "width": photo.width or max((row.right for row in rows), default=1),
+        "height": photo.height or max((row.bottom for row in rows), default=1),
         "state": "ready" if photo.encoded else "pending",
     }
     return page, faces

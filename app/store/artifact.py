@@ -23,6 +23,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.store.files import sync_folder
+
 ENCODING_SIZE = 128
 # A value beyond it would become infinite in the store, which keeps encodings as float32.
 LARGEST_VALUE = float(np.finfo(np.float32).max)
@@ -78,7 +80,8 @@ class Artifact:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        _sync_folder(self._path.parent)
+        # Without it a power cut may bring back the old file after the store has recorded the new one.
+        sync_folder(self._path.parent)
         return length
 
     def append(self, entry: Entry, classes: Sequence[str], length: int) -> int:
@@ -226,12 +229,3 @@ def _end_at(descriptor: int, length: int) -> None:
     _write_at(descriptor, pickle.STOP, length - 1)
     os.ftruncate(descriptor, length)
     os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Without it a power cut may bring back the old file after the store has recorded the new one."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

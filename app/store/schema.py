@@ -36,6 +36,7 @@ people = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(80), nullable=False, unique=True),
+    sqlite_autoincrement=True,  # a number in a link, a picture or the journal never comes to mean something else
 )
 
 # `folder` is a key of files.Folders ("elsewhere": known from an adopted pickle, its file not here). A photo is
@@ -58,6 +59,7 @@ photos = Table(
     Column("encoded", Boolean, nullable=False),
     Column("created_at", DateTime, nullable=False),
     UniqueConstraint("folder", "name"),
+    sqlite_autoincrement=True,
 )
 Index(
     "photos_live_sha256",
@@ -86,6 +88,7 @@ faces = Table(
     Column("labelled_at_revision", Integer),
     Column("revision", Integer, nullable=False, index=True),
     CheckConstraint("(status = 'labelled') = (person_id IS NOT NULL)", name="labelled_has_person"),
+    sqlite_autoincrement=True,
 )
 Index("faces_status", faces.c.status)
 
@@ -99,6 +102,7 @@ decisions = Table(
     Column("after", JSON, nullable=False),
     Column("suggestion", JSON),
     Column("created_at", DateTime, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 rejections = Table(
@@ -123,4 +127,5 @@ jobs = Table(
     Column("created_at", DateTime, nullable=False),
     Column("started_at", DateTime),
     Column("finished_at", DateTime),
+    sqlite_autoincrement=True,
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ def _printable(text: str) -> str:
 _STRUCT_CODES = {"b1": "?", "f2": "e", "f4": "f", "f8": "d"} | dict(
     zip(("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"), "bhiqBHIQ", strict=True)
 )
+_TEXT_TYPE = re.compile(r"U\d+")
 
 
 @dataclass(slots=True)
@@ -84,8 +86,10 @@ class _DType:
 def _dtype(name: object, *_flags: object) -> _DType:
     if type(name) is not str:
         raise pickle.UnpicklingError("a numpy type without a name")
+    if _TEXT_TYPE.fullmatch(name):
+        return _DType("U")
     if name not in _STRUCT_CODES:
-        raise InvalidInput(f"The pickle holds a numpy value of type {_printable(name)}, which is not a number.")
+        raise InvalidInput(f"The pickle holds a numpy value of type {_printable(name)}, not a number or text.")
     return _DType(_STRUCT_CODES[name])
 
 
@@ -96,9 +100,11 @@ def _byte_order(order: object) -> str:
     return ">" if order == ">" else "<"
 
 
-def _scalar(dtype: object, data: object) -> int | float | bool:
+def _scalar(dtype: object, data: object) -> int | float | bool | str:
     if type(dtype) is not _DType or type(data) is not bytes:
         raise pickle.UnpicklingError("a numpy value without a type or bytes")
+    if dtype.code == "U":  # a name out of LabelEncoder.classes_: UTF-32, filled up with zeros
+        return data.decode("utf-32-be" if dtype.order == ">" else "utf-32-le").rstrip("\0")
     value: int | float | bool = struct.unpack(dtype.order + dtype.code, data)[0]
     return value
 

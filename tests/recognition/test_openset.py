@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.recognition.gallery import Change, Gallery
+from app.recognition.openset import (
+    CANDIDATES,
+    SAME_PERSON_DISTANCE,
+    Recogniser,
+    Suggestion,
+    same_person,
+)
+
+OBAMA, BIDEN = 11, 22
+
+Encodings = dict[str, NDArray[np.float32]]
+
+
+def recogniser(*labelled: tuple[int, NDArray[np.float32]]) -> Recogniser:
+    gallery = Gallery()
+    gallery.apply([Change(100 + i, person, face) for i, (person, face) in enumerate(labelled)], 1)
+    return Recogniser(gallery, variance=0.99, gamma=40.0)
+
+
+def people(count: int, faces: int, seed: int = 0) -> list[tuple[int, NDArray[np.float32]]]:
+    """Made-up people about as far apart as real ones (0.8) with faces about as close as real ones (0.35)."""
+    rng = np.random.default_rng(seed)
+    middles = rng.normal(0, 0.05, (count, 128))
+    return [
+        (person + 1, (middles[person] + rng.normal(0, 0.02, 128)).astype(np.float32))
+        for person in range(count)
+        for _ in range(faces)
+    ]
+
+
+def assert_sound(suggestion: Suggestion) -> None:
+    confidences = [candidate.confidence for candidate in suggestion.candidates]
+    assert all(np.isfinite(confidences))
+    assert all(0 <= confidence <= 1 for confidence in confidences)
+    assert sum(confidences) <= 1
+    assert confidences == sorted(confidences, reverse=True)
+    assert len({candidate.person for candidate in suggestion.candidates}) == len(confidences) <= CANDIDATES
+    assert suggestion.confidence == max(confidences)
+    distances = [neighbour.distance for neighbour in suggestion.nearest]
+    assert distances == sorted(distances)
+    if suggestion.person is not None:
+        assert suggestion.person == suggestion.candidates[0].person
+        assert suggestion.confidence >= 0.5
+        assert distances[0] <= SAME_PERSON_DISTANCE
+
+
+def test_an_empty_gallery_knows_nobody() -> None:
+    nobody = Suggestion(None, 0.0, (), ())
+    assert recogniser().suggest(np.zeros(128)) == nobody
+    assert recogniser().suggest_many(np.zeros((2, 128))) == [nobody, nobody]
+
+
+def test_no_faces_are_no_suggestions(encodings: Encodings) -> None:
+    assert recogniser((OBAMA, encodings["obama"])).suggest_many(np.zeros((0, 128))) == []
+
+
+@pytest.mark.parametrize("photo", ["obama2", "obama3"])
+def test_another_photo_of_someone_known_is_named(encodings: Encodings, photo: str) -> None:
+    known = recogniser((OBAMA, encodings["obama"]), (BIDEN, encodings["biden"]))
+    suggestion = known.suggest(encodings[photo])
+    assert suggestion.person == OBAMA
+    assert suggestion.confidence > 0.9
+    assert [candidate.person for candidate in suggestion.candidates] == [OBAMA, BIDEN]
+    assert suggestion.nearest[0].face_id == 100
+    assert_sound(suggestion)
+
+
+def test_a_stranger_is_not_named_after_the_only_person_known(encodings: Encodings) -> None:
+    suggestion = recogniser((OBAMA, encodings["obama"])).suggest(encodings["biden"])
+    assert suggestion.person is None
+    assert suggestion.confidence < 0.1
+    assert suggestion.candidates[0].person == OBAMA
+    assert_sound(suggestion)
+
+
+def test_a_face_beyond_the_distance_of_one_person_is_someone_new() -> None:
+    face = np.zeros(128, np.float32)
+    query = face.copy()
+    query[0] = SAME_PERSON_DISTANCE + 0.001
+    suggestion = recogniser((OBAMA, face)).suggest(query)
+    assert suggestion.person is None
+    assert suggestion.nearest[0].distance == pytest.approx(0.601, abs=1e-6)
+
+
+def test_a_face_half_one_and_half_another_is_neither(encodings: Encodings) -> None:
+    face = encodings["obama"]
+    suggestion = recogniser((OBAMA, face), (BIDEN, face)).suggest(face)
+    assert suggestion.person is None
+    assert suggestion.confidence == pytest.approx(0.5, abs=0.01)
+    assert_sound(suggestion)
+
+
+def test_the_same_photo_again_is_at_distance_zero(encodings: Encodings) -> None:
+    suggestion = recogniser(*people(20, 2), (OBAMA, encodings["obama"])).suggest(encodings["obama"])
+    assert suggestion.nearest[0].distance == 0
+    assert suggestion.person == OBAMA
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 200])
+@pytest.mark.parametrize("faces", [1, 3])
+def test_suggestions_are_sound_for_known_and_unknown_faces(count: int, faces: int) -> None:
+    known = recogniser(*people(count, faces))
+    rng = np.random.default_rng(9)
+    queries = np.concatenate(
+        [
+            [face for _, face in people(count, 1)][:20],
+            rng.normal(0, 0.05, (20, 128)),
+            np.zeros((1, 128)),
+        ]
+    )
+    for suggestion in known.suggest_many(queries):
+        assert_sound(suggestion)
+        assert len(suggestion.candidates) == min(count, CANDIDATES)
+        assert len(suggestion.nearest) == min(count * faces, 3)
+
+
+@pytest.mark.parametrize("distance", [1e3, 1e6])
+def test_a_face_from_nowhere_is_someone_new_with_a_finite_confidence(distance: float) -> None:
+    query = np.zeros(128)
+    query[5] = distance
+    suggestion = recogniser(*people(10, 2)).suggest(query)
+    assert suggestion.person is None
+    assert suggestion.confidence == 0
+    assert_sound(suggestion)
+
+
+def test_many_at_once_are_what_each_is_alone() -> None:
+    known = recogniser(*people(30, 2))
+    queries = np.array([face for _, face in people(30, 1, seed=1)])
+    for together, query in zip(known.suggest_many(queries), queries, strict=True):
+        alone = known.suggest(query)
+        assert together.person == alone.person
+        assert together.confidence == pytest.approx(alone.confidence)
+
+
+def test_what_is_labelled_counts_from_the_next_suggestion_on(encodings: Encodings) -> None:
+    gallery = Gallery()
+    known = Recogniser(gallery, variance=0.99, gamma=40.0)
+    assert known.suggest(encodings["obama2"]).person is None
+    gallery.apply([Change(1, OBAMA, encodings["obama"])], 1)
+    assert known.suggest(encodings["obama2"]).person == OBAMA
+    gallery.apply([Change(1, BIDEN, None)], 2)
+    assert known.suggest(encodings["obama2"]).person == BIDEN
+    gallery.apply([Change(1, None, None)], 3)
+    assert known.suggest(encodings["obama2"]).person is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_recogniser_kept_current_measures_what_a_fresh_one_does(seed: int) -> None:
+    """At full variance the axes of many faces do not matter: only a row out of place could make a difference."""
+    rng = np.random.default_rng(seed)
+    gallery = Gallery()
+    current = Recogniser(gallery, variance=1.0, gamma=40.0)
+    faces = people(40, 25, seed)
+    gallery.apply([Change(row, *faces[row]) for row in range(700)], 1)
+    for revision in range(2, 80):
+        changes = []
+        for row in rng.integers(0, len(faces), rng.integers(1, 8)):
+            person, face = faces[row]
+            roll = rng.random()
+            changes.append(Change(int(row), None if roll < 0.2 else person, face))
+        gallery.apply(changes, revision)
+        query = faces[rng.integers(0, len(faces))][1] + rng.normal(0, 0.02, 128)
+        found = current.suggest(query)
+        expected = Recogniser(gallery, variance=1.0, gamma=40.0).suggest(query)
+        assert found.nearest == expected.nearest
+        assert found.person == expected.person
+        assert found.confidence == pytest.approx(expected.confidence, abs=1e-9)
+
+
+def test_suggestions_stay_sound_while_another_thread_labels() -> None:
+    gallery = Gallery()
+    known = Recogniser(gallery, variance=0.9, gamma=40.0)
+    faces = people(50, 20)
+    gallery.apply([Change(0, *faces[0])], 1)
+    done = threading.Event()
+
+    def label() -> None:
+        for revision, (person, face) in enumerate(faces[1:], start=2):
+            gallery.apply([Change(revision, person, face)], revision)
+            if revision % 10 == 0:
+                gallery.apply([Change(revision - 5, None, None)], revision)
+        done.set()
+
+    writer = threading.Thread(target=label)
+    writer.start()
+    while not done.is_set():
+        assert_sound(known.suggest(faces[3][1]))
+    writer.join()
+    assert known.suggest(faces[3][1]).person == faces[3][0]
+
+
+def test_nearer_is_surer() -> None:
+    chances = same_person(np.linspace(0.3, 0.8, 50))
+    assert np.all(np.diff(chances) < 0)
+    assert same_person(0) <= 1
+    assert same_person(1e9) == 0

@@ -3,13 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run serve test check clean
+.PHONY: help setup demo run serve test check fit-openset screenshots clean
 
 help:
 	@echo "make demo   set up, fill in public sample photos, serve on http://127.0.0.1:8000"
 	@echo "make run    set up and serve what is here"
 	@echo "make test   set up and run every test"
 	@echo "make check  style, types and architecture"
+	@echo "make fit-openset FACES=folder  fit the confidence anew on photos of your own"
+	@echo "make screenshots  the pictures in the README"
 	@echo "make clean  remove the virtual environment (never your photos)"
 
 setup: .venv/ready
@@ -42,6 +44,16 @@ check: .venv/ready-to-develop
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy app wsgi.py
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+# Photos laid out as people/<name>/*.jpg and strangers/*.jpg. Prints the two numbers in app/recognition/openset.py.
+FACES ?= ../shared/faces
+
+fit-openset: .venv/ready-to-develop
+	$(BIN)/python -m benchmarks.fit_openset $(FACES)
+
+# The pictures in the README, made by the browser tests.
+screenshots: .venv/ready-to-develop
+	NAMESAKE_SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -q tests/browser/test_screenshots.py
 
 clean:
 	rm -rf .venv

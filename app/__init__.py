@@ -10,6 +10,7 @@ from flask import Flask
 from app import cli, config, http, security
 from app.jobs import Queue
 from app.labelling.adopting import adopt_found_pickle
+from app.labelling.photos import MEBIBYTE
 from app.labelling.reconciling import reconcile
 from app.labelling.waiting import count_inbox
 from app.labelling.workspace import Workspace
@@ -32,7 +33,7 @@ def create_app(home: Path | None = None, **overrides: Any) -> Flask:
         template_folder=str(config.PROJECT / "templates"),
         static_folder=str(config.PROJECT / "static"),
     )
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_mb * 1_000_000 * _PHOTOS_A_REQUEST
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_mb * MEBIBYTE * _PHOTOS_A_REQUEST
     workspace = Workspace(settings)
     reconcile(workspace)
     adopt_found_pickle(workspace)

@@ -7,9 +7,10 @@ from typing import BinaryIO
 
 from sqlalchemy import Connection
 
-from app.errors import InvalidInput
+from app.errors import InvalidInput, NamesakeError
 from app.labelling.labels import clean_label
 from app.labelling.workspace import Workspace
+from app.recognition import images
 from app.store import files, queries, unpickling
 from app.store.artifact import Artifact, Entry
 
@@ -107,8 +108,11 @@ def _photo(workspace: Workspace, connection: Connection, image_path: str, person
     twin = queries.photo_by_hash(connection, digest)
     if twin is not None:
         return int(twin.id)
+    width, height = _measure(path)
     return queries.add_photo(
         connection,
+        width=width,
+        height=height,
         folder=folder,
         name=name,
         named_for=person_id if folder == "training" else None,
@@ -116,3 +120,11 @@ def _photo(workspace: Workspace, connection: Connection, image_path: str, person
         size=path.stat().st_size,
         encoded=True,
     )
+
+
+def _measure(path: Path) -> tuple[int | None, int | None]:
+    """A photo that cannot be read keeps its face all the same: the encoding is what counts."""
+    try:
+        return images.measure(files.read_bytes(path))
+    except NamesakeError:
+        return None, None

@@ -38,7 +38,7 @@ def encode_folder(
         name = str(path.relative_to(folder))
         each(name)
         try:
-            photo = images.decode(path.read_bytes(), max_pixels=max_pixels)
+            photo = images.decode(files.read_bytes(path), max_pixels=max_pixels)
             label = clean_label(label)
             faces = engine.faces(photo.pixels)
         except NamesakeError as error:

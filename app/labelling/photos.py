@@ -17,6 +17,7 @@ from app.recognition.engine import DetectedFace
 from app.store import files, jobs, queries
 from app.store.files import safe_stem
 
+MEBIBYTE = 1024 * 1024
 _SAME_FORMAT = {"jpg": {"jpg", "jpeg", "jpe", "jfif"}, "tif": {"tif", "tiff"}, "heic": {"heic", "heif"}}
 
 
@@ -91,8 +92,8 @@ def encode_photo(workspace: Workspace, photo_id: int) -> None:
 def check_size(workspace: Workspace, size: int) -> None:
     """Raises TooLarge."""
     limit = workspace.settings.max_upload_mb
-    if size > limit * 1_000_000:
-        raise TooLarge(f"This photo has {size / 1e6:.0f} MB. Photos of up to {limit} MB are taken.")
+    if size > limit * MEBIBYTE:
+        raise TooLarge(f"This photo has {size / MEBIBYTE:.0f} MB. Photos of up to {limit} MB are taken.")
 
 
 def _add(workspace: Workspace, data: bytes, file_name: str, *, find_faces: bool) -> int:

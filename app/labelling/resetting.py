@@ -95,7 +95,7 @@ def abandon_reset(workspace: Workspace, job_id: int) -> None:
 
 def _stage(workspace: Workspace, job_id: int, path: Path, label: str, seen: set[str]) -> None:
     name = clean_label(label)
-    data = path.read_bytes()
+    data = files.read_bytes(path)
     digest = hashlib.sha256(data).hexdigest()
     if digest in seen:
         raise Conflict("The same photo is in the reserve twice.")

@@ -39,6 +39,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = {_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 _ORIENTATION = 0x0112
 
 _UNREADABLE = "The image cannot be read: it is damaged, incomplete or of a rare kind."
@@ -92,6 +93,19 @@ def decode(data: bytes, *, max_pixels: int) -> Photo:
             raise
         except Exception as error:
             # A decoder of foreign bytes may raise anything at all.
+            raise InvalidInput(_UNREADABLE) from error
+
+
+def measure(data: bytes) -> tuple[int, int]:
+    """(width, height) as decode would give them, from the header alone. Raises what decode raises for it."""
+    with quiet():
+        try:
+            image = _open(data)
+            width, height = image.size
+            return (height, width) if _turn(image) in _SIDEWAYS else (width, height)
+        except NamesakeError:
+            raise
+        except Exception as error:
             raise InvalidInput(_UNREADABLE) from error
 
 
@@ -167,12 +181,16 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    turn = _turn(image)
+    return image if turn is None else image.transpose(turn)
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
         orientation = image.getexif().get(_ORIENTATION)
     except Exception:  # noqa: BLE001 - a picture with broken EXIF is still a picture
-        return image
-    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
+        return None
+    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
 
 
 def _rgb(image: Image.Image) -> Pixels:

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from app.errors import DiskFull, Unavailable
+from app.errors import DiskFull, InvalidInput, Unavailable
 
 PHOTO_EXTENSIONS = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"
@@ -125,6 +125,14 @@ def photo_count(root: Path) -> tuple[int, int]:
     """(photos, people) in a labelled folder, judged by the names alone."""
     labels = [label for path, label in labelled_files(root) if path.suffix.lower() in PHOTO_EXTENSIONS]
     return len(labels), len(set(labels))
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file that someone else put there. Raises InvalidInput."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput("The file cannot be read.") from error
 
 
 def sha256(path: Path) -> str:

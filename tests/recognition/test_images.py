@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from app.errors import InvalidInput, TooLarge, UnsupportedType
-from app.recognition.images import Pixels, crop, decode, resize_to, scale, to_jpeg
+from app.recognition.images import Pixels, crop, decode, measure, resize_to, scale, to_jpeg
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -333,3 +333,12 @@ def test_a_jpeg_made_here_has_no_metadata() -> None:
     image = Image.open(io.BytesIO(to_jpeg(np.array(quarters()))))
     assert (image.format, image.size) == ("JPEG", (96, 64))
     assert not image.getexif()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_by_the_header_is_the_size_once_decoded(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(quarters(), "JPEG", exif=exif)
+    photo = decode(data, max_pixels=1_000_000)
+    assert measure(data) == (photo.width, photo.height)

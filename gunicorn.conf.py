@@ -28,6 +28,7 @@ _stopping = threading.Event()
 
 def when_ready(server):
     """Keep a consumer running for as long as the server does."""
+    server.log.info("Namesake is ready: open http://%s", bind)
 
     def supervise():
         while not _stopping.is_set():

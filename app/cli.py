@@ -142,6 +142,7 @@ def demo() -> None:
 
 
 @click.command()
-def consume() -> None:
+@click.option("--parent", type=int, help="Stop when the process of this number is no longer the parent.")
+def consume(parent: int | None) -> None:
     """Work off background jobs. gunicorn and the reset page start this by themselves."""
-    queue().consume()
+    queue().consume(parent)

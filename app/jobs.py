@@ -61,14 +61,15 @@ class Queue:
         with progress.turn(self._workspace):
             _run(self._workspace, job_id, watch)
 
-    def consume(self) -> None:
-        """Be the consumer, until told to stop. Returns at once when there is one already."""
+    def consume(self, parent: int | None = None) -> None:
+        """Be the consumer, until told to stop or process `parent` is gone. Returns when there is one already."""
         with _consumer_lock(self._workspace.settings).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
-            _die_with_parent()
+            if parent is not None:
+                _die_with(parent)
             self.huey.flush()
             for job_id in progress.unfinished_jobs(self._workspace):
                 self._send(job_id)
@@ -83,7 +84,7 @@ def ensure_consumer(settings: Settings) -> subprocess.Popen[bytes] | None:
         except BlockingIOError:
             return None
     environment = os.environ | {PREFIX + "HOME": str(settings.home)}
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "consume"]
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "consume", "--parent", str(os.getpid())]
     child = subprocess.Popen(command, cwd=PROJECT, env=environment)  # noqa: S603
     _children.append(child)
     return child
@@ -93,9 +94,8 @@ def _consumer_lock(settings: Settings) -> Path:
     return settings.instance / "consumer.lock"
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     """A consumer outlives neither the server it belongs to nor its kill -9."""
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -42,7 +42,9 @@ const KEYS = { ArrowDown: () => move(1), j: () => move(1), ArrowUp: () => move(-
 for (const [card, box] of boxes) {
   for (const element of [card, box]) {
     for (const type of ["mouseenter", "focusin"]) element?.addEventListener(type, () => light(card, true));
-    for (const type of ["mouseleave", "focusout"]) element?.addEventListener(type, () => light(card, false));
+    // Scrolling moves things from under the mouse: what has the focus stays lit all the same.
+    const keep = () => light(card, [card, box].some((each) => each?.contains(document.activeElement)));
+    for (const type of ["mouseleave", "focusout"]) element?.addEventListener(type, keep);
   }
   box?.addEventListener("click", () => requestAnimationFrame(() => enter(card)));
 }

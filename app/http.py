@@ -15,6 +15,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.routing import IntegerConverter
 
 from app.errors import NamesakeError
 from app.jobs import Queue
@@ -71,11 +72,19 @@ def whole_number(field: str) -> int | None:
     return int(text)
 
 
+class _IdConverter(IntegerConverter):
+    """The number of a photo, face, person or job: no more digits than the store can hold."""
+
+    regex = r"\d{1,15}"
+
+
 def init_app(app: Flask) -> None:
+    app.url_map.converters["id"] = _IdConverter
     app.before_request(_name_request)
     app.register_error_handler(Exception, _answer_error)
     app.register_blueprint(health)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.default = _as_json  # type: ignore[attr-defined]
     app.add_template_filter(_when, "when")
 

@@ -101,7 +101,10 @@ def _add_headers(response: Response) -> Response:
 
 
 def _host() -> str:
-    return urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+    try:
+        return urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_own(origin: str) -> bool:

@@ -14,12 +14,17 @@ from app.labelling.workspace import Workspace
 from app.recognition import images
 from app.store import queries
 
+
+class FileMissing(NotFound):
+    """The photo is known, its file is not here."""
+
+
 DISPLAY_SIDE = 1600
 THUMB_SIDE = 192
 
 
 def thumb(workspace: Workspace, face_id: int) -> Path:
-    """The file of a face's crop, made when it is not there yet. Raises NotFound."""
+    """The file of a face's crop, made when it is not there yet. Raises NotFound, FileMissing."""
     path = _thumb_path(workspace, face_id)
     if not path.exists():
         with workspace.database.read() as connection:
@@ -32,7 +37,7 @@ def thumb(workspace: Workspace, face_id: int) -> Path:
 
 
 def display(workspace: Workspace, photo_id: int) -> Path:
-    """The file of a photo as pages show it: upright, at most DISPLAY_SIDE long. Raises NotFound."""
+    """The file of a photo as pages show it: upright, at most DISPLAY_SIDE long. Raises NotFound, FileMissing."""
     path = _display_path(workspace, photo_id)
     if not path.exists():
         with workspace.database.read() as connection:
@@ -66,7 +71,7 @@ def _pixels(workspace: Workspace, folder: str, name: str) -> NDArray[np.uint8]:
             raise FileNotFoundError
         return images.decode(path.read_bytes(), max_pixels=workspace.settings.max_pixels).pixels
     except (OSError, NamesakeError) as error:
-        raise NotFound("The file of this photo is not here.") from error
+        raise FileMissing("The file of this photo is not here.") from error
 
 
 def _keep(path: Path, pixels: NDArray[np.uint8]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,7 +107,9 @@ def gallery_changes(connection: Connection, since: int) -> list[tuple[int, int |
     query = select(faces.c.id, faces.c.person_id, faces.c.encoding, photos.c.state).join(
         photos, photos.c.id == faces.c.photo_id
     )
-    rows = connection.execute(query.where(faces.c.revision > since).order_by(faces.c.id))
+    # Someone who knows nothing yet has nothing to forget.
+    changed = faces.c.revision > since if since else and_(faces.c.status == "labelled", LIVE)
+    rows = connection.execute(query.where(changed).order_by(faces.c.id))
     return [
         (face, person, unpack(encoding)) if person is not None and photo_state == "live" else (face, None, None)
         for face, person, encoding, photo_state in rows
@@ -282,11 +285,16 @@ def known_people(connection: Connection, person_id: int | None = None) -> list[R
         select(people.c.id, people.c.name, func.count().label("face_count"), func.min(faces.c.id).label("cover"))
         .select_from(_FACES_OF_LIVE_PHOTOS.join(people, people.c.id == faces.c.person_id))
         .group_by(people.c.id, people.c.name)
-        .order_by(func.lower(people.c.name), people.c.name)
     )
     if person_id is not None:
         query = query.where(people.c.id == person_id)
-    return list(connection.execute(query))
+    return sorted(connection.execute(query), key=lambda row: _sort_key(row.name))
+
+
+def _sort_key(name: str) -> tuple[str, str]:
+    """Capitals and accents do not part what belongs together: Ana, Ána, Bob."""
+    letters = (c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return "".join(letters).casefold(), name
 
 
 def names(connection: Connection) -> dict[int, str]:

@@ -31,19 +31,19 @@ def confirm() -> ResponseReturnValue:
     )
 
 
-@bp.post("/faces/<int:face_id>/move", strict_slashes=False)
+@bp.post("/faces/<id:face_id>/move", strict_slashes=False)
 def move(face_id: int) -> ResponseReturnValue:
     decisions.move(workspace(), face_id, request.form.get("label"))
     return _answer(face_id, "Renamed.")
 
 
-@bp.post("/faces/<int:face_id>/unlabel", strict_slashes=False)
+@bp.post("/faces/<id:face_id>/unlabel", strict_slashes=False)
 def unlabel(face_id: int) -> ResponseReturnValue:
     decisions.unlabel(workspace(), face_id)
     return _answer(face_id, "Taken back.")
 
 
-@bp.post("/faces/<int:face_id>/dismiss", strict_slashes=False)
+@bp.post("/faces/<id:face_id>/dismiss", strict_slashes=False)
 def dismiss(face_id: int) -> ResponseReturnValue:
     decisions.dismiss(workspace(), face_id, request.form.get("action"))
     if wants_html():

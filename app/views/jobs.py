@@ -13,7 +13,7 @@ bp = Blueprint("jobs", __name__)
 _NEXT_PAGE = {"reset": "/people/", "encode": "/"}
 
 
-@bp.get("/jobs/<int:job_id>/")
+@bp.get("/jobs/<id:job_id>/")
 def show(job_id: int) -> ResponseReturnValue:
     job = progress.read_job(workspace(), job_id)
     if job["state"] in ("queued", "running"):

@@ -20,7 +20,7 @@ def index() -> ResponseReturnValue:
     return render_template("people/index.html", page="people", people=shown)
 
 
-@bp.get("/<int:person_id>/")
+@bp.get("/<id:person_id>/")
 def show(person_id: int) -> ResponseReturnValue:
     person = reading.read_person(workspace(), person_id)
     if not wants_html():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, jsonify, render_template, send_file
+from flask import Blueprint, current_app, jsonify, render_template, send_file
 from flask.typing import ResponseReturnValue
 
 from app.http import wants_html, workspace
@@ -16,7 +16,7 @@ bp = Blueprint("photos", __name__)
 _MAX_AGE_S = 3600
 
 
-@bp.get("/photos/<int:photo_id>/")
+@bp.get("/photos/<id:photo_id>/")
 def show(photo_id: int) -> ResponseReturnValue:
     if not wants_html():
         return jsonify(reading.read_photo(workspace(), photo_id))
@@ -33,14 +33,17 @@ def show(photo_id: int) -> ResponseReturnValue:
     )
 
 
-@bp.get("/photos/<int:photo_id>/image.jpg")
+@bp.get("/photos/<id:photo_id>/image.jpg")
 def show_image(photo_id: int) -> ResponseReturnValue:
     return _send(pictures.display(workspace(), photo_id))
 
 
-@bp.get("/faces/<int:face_id>/thumb.jpg")
+@bp.get("/faces/<id:face_id>/thumb.jpg")
 def show_thumb(face_id: int) -> ResponseReturnValue:
-    return _send(pictures.thumb(workspace(), face_id))
+    try:
+        return _send(pictures.thumb(workspace(), face_id))
+    except pictures.FileMissing:
+        return current_app.send_static_file("unknown.svg")
 
 
 def _send(path: Path) -> ResponseReturnValue:

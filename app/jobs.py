@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from huey import SqliteHuey
 from huey.serializer import SignedSerializer
@@ -64,9 +64,7 @@ class Queue:
     def consume(self, parent: int | None = None) -> None:
         """Be the consumer, until told to stop or process `parent` is gone. Returns when there is one already."""
         with _consumer_lock(self._workspace.settings).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _is_free(lock):
                 return
             if parent is not None:
                 _die_with(parent)
@@ -79,9 +77,7 @@ class Queue:
 def ensure_consumer(settings: Settings) -> subprocess.Popen[bytes] | None:
     """Start a consumer beside this process if none is running."""
     with _consumer_lock(settings).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _is_free(lock):
             return None
     environment = os.environ | {PREFIX + "HOME": str(settings.home)}
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "consume", "--parent", str(os.getpid())]
@@ -92,6 +88,16 @@ def ensure_consumer(settings: Settings) -> subprocess.Popen[bytes] | None:
 
 def _consumer_lock(settings: Settings) -> Path:
     return settings.instance / "consumer.lock"
+
+
+def _is_free(lock: IO[str]) -> bool:
+    """Take the lock if nobody has it. A POSIX lock, which a fork does not inherit: gunicorn forks workers while its
+    supervising thread looks here, and a worker must not go on holding what the thread has let go."""
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _die_with(parent: int) -> None:

@@ -60,7 +60,14 @@ def begin(workspace: Workspace, job_id: int) -> Row[Any] | None:
         job = jobs.get(connection, job_id)
         if job is None or job.state not in jobs.UNFINISHED:
             return None
-        jobs.change(connection, job_id, state="running", attempts=job.attempts + 1, started_at=queries.now(), done=0)
+        jobs.change(
+            connection,
+            job_id,
+            state="running",
+            attempts=job.attempts + 1,
+            started_at=queries.now(),
+            done_before=job.done,
+        )
         return jobs.get(connection, job_id)
 
 
@@ -83,8 +90,9 @@ def turn(workspace: Workspace) -> Iterator[None]:
 
 
 def _eta_s(job: Row[Any]) -> int | None:
-    if job.state != "running" or not job.done or job.started_at is None:
+    done: int = job.done - job.done_before
+    if job.state != "running" or done <= 0 or job.started_at is None:
         return None
     spent: float = (queries.now() - job.started_at).total_seconds()
     left: int = job.total - job.done
-    return round(spent / int(job.done) * left)
+    return round(spent / done * left)

@@ -120,6 +120,7 @@ jobs = Table(
     Column("state", String(8), nullable=False),  # queued, running, done, failed
     Column("payload", JSON, nullable=False),
     Column("done", Integer, nullable=False),
+    Column("done_before", Integer, nullable=False, server_default="0"),  # by runs that were killed
     Column("total", Integer, nullable=False),
     Column("message", String(1000), nullable=False),
     Column("result", JSON),

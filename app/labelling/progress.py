@@ -13,7 +13,7 @@ from app.errors import NotFound
 from app.labelling.workspace import Workspace
 from app.store import jobs, queries
 
-# A job that kills its process this often (out of memory, say) is not resumed again.
+# A job that kills its process this often at the same place (out of memory, say) is not resumed again.
 MAX_ATTEMPTS = 3
 
 

@@ -64,7 +64,7 @@ def begin(workspace: Workspace, job_id: int) -> Row[Any] | None:
             connection,
             job_id,
             state="running",
-            attempts=job.attempts + 1,
+            attempts=1 if job.done > job.done_before else job.attempts + 1,
             started_at=queries.now(),
             done_before=job.done,
         )

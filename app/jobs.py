@@ -144,22 +144,24 @@ def _reset(workspace: Workspace, job_id: int, _payload: Any, report: Report) -> 
 
 def _encode(workspace: Workspace, _job_id: int, payload: Any, report: Report) -> dict[str, Any]:
     photo_ids = payload["photo_ids"]
-    skipped = 0
+    skipped = []
     for number, photo_id in enumerate(photo_ids):
         report(number, len(photo_ids), "Looking for faces")
         try:
             encode_photo(workspace, photo_id)
-        except NamesakeError:
-            skipped += 1
+        except NamesakeError as error:
+            skipped.append((f"photo {photo_id}", error.message))
     report(len(photo_ids), len(photo_ids), "Looking for faces")
-    return {"photos": len(photo_ids) - skipped, "skipped": skipped}
+    return {"photos": len(photo_ids) - len(skipped), "skipped": skipped}
 
 
 def _summary(kind: str, result: dict[str, Any]) -> str:
     if kind == "reset":
-        skipped = f" {len(result['skipped'])} files were skipped." if result["skipped"] else ""
-        return f"Training data reset: {result['faces']} faces of {result['people']} people.{skipped}"
-    return f"{result['photos']} photos looked at."
+        done = f"Training data reset: {result['faces']} faces of {result['people']} people."
+    else:
+        done = f"{result['photos']} photos looked at."
+    skipped = len(result["skipped"])
+    return f"{done} {skipped} {'file was' if skipped == 1 else 'files were'} skipped." if skipped else done
 
 
 def _nothing_to_abandon(_workspace: Workspace, _job_id: int) -> None:

@@ -15,14 +15,14 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.exc import OperationalError
 
-from app.errors import DiskFull, Unavailable
-from app.store.schema import metadata, state
+from app.errors import ConfigError, DiskFull, Unavailable
+from app.store.schema import VERSION, metadata, state
 
 _LOCK_WAIT_S = 60
 
 
 class Database:
-    """The store at `path`; made on first use."""
+    """The store at `path`; made on first use. Raises ConfigError for one of another version."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,8 +33,11 @@ class Database:
         event.listen(self._engine, "begin", _begin)
         with self.write() as connection:
             metadata.create_all(connection)
-            if connection.execute(select(state.c.id)).first() is None:
-                connection.execute(insert(state).values(id=1, revision=0))
+            found = connection.execute(select(state.c.version)).scalar()
+            if found is None:
+                connection.execute(insert(state).values(id=1, version=VERSION, revision=0))
+            elif found != VERSION:
+                raise ConfigError(f"The store is of version {found}; this program reads version {VERSION}.")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

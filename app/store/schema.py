@@ -21,12 +21,16 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+VERSION = 1
+"""Raised with every change to a table: a store of another version is refused, not misread."""
+
 # One row. `revision` counts committed changes, so that a gallery in memory can ask for what came since;
 # `pickle_length` is the length of train.pickle when the last change was committed.
 state = Table(
     "state",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
+    Column("version", Integer, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("pickle_length", Integer),
 )

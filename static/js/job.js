@@ -29,7 +29,23 @@ function show(job) {
   }
   $("job-done").hidden = job.state !== "done";
   $("job-failed").hidden = job.state !== "failed";
+  if (Array.isArray(job.result?.skipped) && job.result.skipped.length) list(job.result.skipped);
   return finished;
+}
+
+function list(skipped) {
+  const rows = skipped.map(([file, why]) => {
+    const row = document.createElement("div");
+    for (const [tag, words] of [["dt", file], ["dd", why]]) {
+      const cell = document.createElement(tag);
+      cell.textContent = words;
+      row.append(cell);
+    }
+    row.firstChild.className = "break";
+    return row;
+  });
+  $("job-skipped").querySelector("dl").replaceChildren(...rows);
+  $("job-skipped").hidden = false;
 }
 
 async function follow() {

@@ -12,7 +12,6 @@ from app.jobs import Queue
 from app.labelling.adopting import adopt_found_pickle
 from app.labelling.photos import MEBIBYTE
 from app.labelling.reconciling import reconcile
-from app.labelling.waiting import count_inbox
 from app.labelling.workspace import Workspace
 from app.views import admin, faces, jobs, people, photos, upload
 
@@ -45,5 +44,6 @@ def create_app(home: Path | None = None, **overrides: Any) -> Flask:
     for page in (upload, photos, faces, people, admin, jobs):
         app.register_blueprint(page.bp)
     cli.init_app(app)
-    app.context_processor(lambda: {"inbox": count_inbox(workspace)})
+    # After security's checks: who may not ask at all is told that, not how.
+    app.before_request(http.check_form)
     return app

@@ -17,9 +17,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import IntegerConverter
 
-from app.errors import NamesakeError
+from app.errors import NamesakeError, UnsupportedType
 from app.jobs import Queue
 from app.labelling.reading import read_counts
+from app.labelling.waiting import count_inbox
 from app.labelling.workspace import Workspace
 
 log = logging.getLogger("namesake")
@@ -37,6 +38,7 @@ _WORDS = {
     503: "Busy",
     507: "The disk is full",
 }
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _UNEXPECTED = "Something went wrong on our side. Nothing was changed."
 
 
@@ -81,6 +83,7 @@ class _IdConverter(IntegerConverter):
 def init_app(app: Flask) -> None:
     app.url_map.converters["id"] = _IdConverter
     app.before_request(_name_request)
+    app.context_processor(_count_waiting)
     app.register_error_handler(Exception, _answer_error)
     app.register_blueprint(health)
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -111,16 +114,30 @@ def _name_request() -> None:
     g.request_id = uuid.uuid4().hex[:12]
 
 
+def check_form() -> None:
+    """Fields come as a form: anything else that is sent would be overlooked in silence."""
+    if request.method == "POST" and request.content_length and request.mimetype not in _FORMS:
+        raise UnsupportedType("Send the fields as a form: multipart/form-data, or application/x-www-form-urlencoded.")
+
+
+def _count_waiting() -> dict[str, int]:
+    return {} if "plain_page" in g else {"inbox": count_inbox(workspace())}
+
+
 def _answer_error(error: Exception) -> ResponseReturnValue:
     status, message, details = _describe(error)
     request_id = g.get("request_id", "")
     if status >= 500:
         log.error("request %s failed with %s", request_id, status, exc_info=error)
+    headers = error.get_headers() if isinstance(error, HTTPException) else []
+    kept = [(name, value) for name, value in headers if name in ("Allow", "Retry-After")]
     if wants_html():
+        # The page needs nothing from the store: it may be what failed, or the reader may be no one's business.
+        g.plain_page = True
         title = _WORDS.get(status, HTTP_STATUS_CODES.get(status, "That did not work"))
         page = {"status": status, "title": title, "message": message, "request_id": request_id, "back": _back()}
-        return render_template("errors/error.html", **page), status
-    return jsonify({"message": message, "request_id": request_id, **details}), status
+        return render_template("errors/error.html", **page), status, kept
+    return jsonify({"message": message, "request_id": request_id, **details}), status, kept
 
 
 def _describe(error: Exception) -> tuple[int, str, dict[str, Any]]:
@@ -151,4 +168,4 @@ def _back() -> str | None:
     referrer = request.referrer or ""
     if request.method == "GET" or not referrer.startswith(request.host_url):
         return None
-    return "/" + referrer.removeprefix(request.host_url)
+    return "/" + referrer.removeprefix(request.host_url).lstrip("/\\")

@@ -133,7 +133,7 @@ def _run(workspace: Workspace, job_id: int, watch: Report | None) -> None:
         else:
             log.exception("job %s failed", job_id)
             message = "It failed unexpectedly. Nothing was changed."
-        progress.finish(workspace, job_id, "failed", message, {})
+        progress.finish(workspace, job_id, "failed", message, {"refused": isinstance(error, NamesakeError)})
         return
     progress.finish(workspace, job_id, "done", _summary(job.kind, result), result)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +20,19 @@ from app.errors import Forbidden
 
 SESSION_COOKIE = "namesake"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_FORWARDING = ("Forwarded", "Via", "X-Real-IP", "X-Client-IP")
+_FORWARDING = (
+    "Forwarded",
+    "Via",
+    "X-Real-IP",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Original-Host",
+    "X-Original-Forwarded-For",
+    "X-Envoy-External-Address",
+    "CF-Connecting-IP",
+    "Fly-Client-IP",
+    "True-Client-IP",
+)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'",
@@ -35,6 +48,9 @@ _NOT_LOCAL = (
     "Namesake answers only on the machine it runs on, because there is no password yet. From another machine, open "
     "a tunnel first: ssh -L 8000:localhost:8000 THAT-MACHINE, then visit http://localhost:8000."
 )
+
+# Nothing but a name or an address, and a port.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+)(:\d+)?")
 
 _csrf = CSRFProtect()
 
@@ -73,7 +89,7 @@ def read_secret(instance: Path) -> str:
 
 def _check_sender() -> None:
     forwarded = any(name in request.headers for name in _FORWARDING) or any(
-        name.lower().startswith("x-forwarded-") for name, _value in request.headers
+        name.lower().startswith("x-forwarded") for name, _value in request.headers
     )
     if forwarded or not _is_loopback(request.remote_addr or "") or not _is_loopback(_host()):
         raise Forbidden(_NOT_LOCAL)
@@ -101,8 +117,11 @@ def _add_headers(response: Response) -> Response:
 
 
 def _host() -> str:
+    host = request.headers.get("Host", "")
+    if not _HOST.fullmatch(host):
+        return ""
     try:
-        return urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+        return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
 

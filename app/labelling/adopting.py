@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from sqlalchemy import Connection
 
 from app.errors import InvalidInput, NamesakeError
+from app.labelling.decisions import place_photo
 from app.labelling.labels import clean_label
 from app.labelling.workspace import Workspace
 from app.recognition import images
@@ -64,6 +65,8 @@ def import_pickle(workspace: Workspace, source: Path | BinaryIO, *, only_first: 
                 person_id=queries.person_id(connection, name),
             )
             added += 1
+        for photo_id in boxes:
+            place_photo(workspace, work, photo_id)
         queries.add_decision(connection, "import", before={}, after={"faces": added})
         work.rewrite = True
     return added
@@ -91,19 +94,18 @@ def _label(entry: Entry, number: int) -> str:
 
 def _photo(workspace: Workspace, connection: Connection, image_path: str, person_id: int) -> int:
     folder, name = workspace.folders.parse(image_path)
+    written = str(PurePosixPath(image_path.replace("\\", "/")))
     if folder == "elsewhere":
         # The old system ran from other folders and on Windows: the file name is what can be relied on.
-        here = workspace.folders.roots["training"] / Path(name).name
+        here = workspace.folders.roots["training"] / PurePosixPath(name).name
         if here.is_file():
             folder, name = "training", here.name
-    known = queries.photo_by_path(connection, folder, name)
+    known = queries.photo_by_path(connection, folder, name) or queries.photo_by_path(connection, "elsewhere", written)
     if known is not None:
         return int(known.id)
     path = workspace.folders.path(folder, name)
     if path is None or not path.is_file():
-        return queries.add_photo(
-            connection, folder="elsewhere", name=image_path.replace("\\", "/"), named_for=person_id, encoded=True
-        )
+        return queries.add_photo(connection, folder="elsewhere", name=written, named_for=person_id, encoded=True)
     digest = files.sha256(path)
     twin = queries.photo_by_hash(connection, digest)
     if twin is not None:
@@ -115,6 +117,7 @@ def _photo(workspace: Workspace, connection: Connection, image_path: str, person
         height=height,
         folder=folder,
         name=name,
+        upload_name=name if folder == "uploads" else None,
         named_for=person_id if folder == "training" else None,
         sha256=digest,
         size=path.stat().st_size,

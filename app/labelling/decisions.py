@@ -55,7 +55,25 @@ def unlabel(workspace: Workspace, face_id: int) -> None:
         _decide(work, face, "unlabel", status="inbox", person_id=None)
         if face.status == "labelled":
             work.rewrite = True
-            _place_photo(workspace, work, face.photo_id)
+            place_photo(workspace, work, face.photo_id)
+
+
+def reject(workspace: Workspace, face_id: int, label: str | None) -> None:
+    """Remember that a face is not this person; where it was named so, it waits in the inbox again."""
+    name = clean_label(label)
+    with workspace.changing() as work:
+        face = _face(work, face_id)
+        if face.status not in ("inbox", "labelled") or (face.status == "labelled" and face.person != name):
+            raise Conflict(_already(face))
+        person_id = queries.find_person(work.connection, name)
+        if person_id is None:
+            raise NotFound("Nobody has this name.")
+        suggestion = _on_screen(workspace, face) if face.status == "inbox" else None
+        _decide(work, face, "reject", status="inbox", person_id=None, suggestion=suggestion, rejected=person_id)
+        queries.reject(work.connection, face_id, person_id)
+        if face.status == "labelled":
+            work.rewrite = True
+            place_photo(workspace, work, face.photo_id)
 
 
 def dismiss(workspace: Workspace, face_id: int, action: str | None) -> None:
@@ -76,11 +94,18 @@ def _name(workspace: Workspace, work: Work, face: Row[Any], name: str, kind: str
     queries.accept(work.connection, face.id, person_id)
     _decide(work, face, kind, status="labelled", person_id=person_id, suggestion=suggestion)
     work.labelled.append(face.id)
-    _place_photo(workspace, work, face.photo_id)
+    place_photo(workspace, work, face.photo_id)
 
 
 def _decide(
-    work: Work, face: Row[Any], kind: str, *, status: str, person_id: int | None, suggestion: Any = None
+    work: Work,
+    face: Row[Any],
+    kind: str,
+    *,
+    status: str,
+    person_id: int | None,
+    suggestion: Any = None,
+    **more: int,
 ) -> None:
     order = face.labelled_at_revision if kind == "move" else work.revision
     changed = queries.set_face(
@@ -99,12 +124,12 @@ def _decide(
         kind,
         face_id=face.id,
         before={"status": face.status, "person_id": face.person_id, "order": face.labelled_at_revision},
-        after={"status": status, "person_id": person_id, "order": None if person_id is None else order},
+        after={"status": status, "person_id": person_id, "order": None if person_id is None else order} | more,
         suggestion=suggestion,
     )
 
 
-def _place_photo(workspace: Workspace, work: Work, photo_id: int) -> None:
+def place_photo(workspace: Workspace, work: Work, photo_id: int) -> None:
     """Put the file where its faces say: in training under the first name given, or back among the uploads."""
     photo = queries.photo(work.connection, photo_id)
     named = queries.names_in_photo(work.connection, photo_id)
@@ -117,12 +142,13 @@ def _place_photo(workspace: Workspace, work: Work, photo_id: int) -> None:
     if named:
         person = queries.names(work.connection)[named[0]]
         folder, root = "training", workspace.folders.roots["training"]
-        start = queries.count_named_for(work.connection, named[0]) + 1
-        name = files.numbered_name(root, files.safe_stem(person, "person"), extension, start)
+        stem = files.safe_stem(person, "person")
+        name = files.numbered_name(root, stem, extension, queries.training_names_like(work.connection, f"{stem}_"))
     else:
         folder, root = "uploads", workspace.folders.roots["uploads"]
         stem = (photo.upload_name or photo.name).rpartition(".")[0]
-        name = files.free_name(root, stem, extension)
+        taken = queries.upload_names_like(work.connection, stem, but=photo_id)
+        name = files.free_name(root, stem, extension, taken)
     work.move((source, root / name))
     queries.update_photo(
         work.connection,

@@ -53,7 +53,7 @@ def store_photos(
             refusals.append(Refusal(file_name, error))
     if not ids:
         raise refusals[0].error
-    return ids, refusals
+    return list(dict.fromkeys(ids)), refusals
 
 
 def request_encoding(workspace: Workspace, photo_ids: Sequence[int]) -> int:
@@ -102,6 +102,7 @@ def _add(workspace: Workspace, data: bytes, file_name: str, *, find_faces: bool)
     with workspace.database.read() as connection:
         known = queries.photo_by_hash(connection, digest)
     if known is not None:
+        _restore(workspace, known.id, data)
         if find_faces:
             encode_photo(workspace, known.id)
         return int(known.id)
@@ -112,8 +113,8 @@ def _add(workspace: Workspace, data: bytes, file_name: str, *, find_faces: bool)
     try:
         with workspace.changing() as work:
             known = queries.photo_by_hash(work.connection, digest)
-            if known is not None:  # the same photo came twice at once
-                return int(known.id)
+            if known is not None:
+                raise _TwinArrived
             name = _upload_name(workspace, work.connection, file_name, decoded.extension)
             work.move((incoming, uploads / name))
             photo_id = queries.add_photo(
@@ -129,10 +130,34 @@ def _add(workspace: Workspace, data: bytes, file_name: str, *, find_faces: bool)
             )
             _add_faces(work.connection, photo_id, found, work.revision)
             rows = queries.faces_of_photo(work.connection, photo_id)
+    except _TwinArrived:
+        return _add(workspace, data, file_name, find_faces=find_faces)
     finally:
         incoming.unlink(missing_ok=True)
     pictures.prepare(workspace, photo_id, decoded.pixels, rows)
     return photo_id
+
+
+class _TwinArrived(Exception):
+    """The same photo was stored by someone else while its faces were being looked for."""
+
+
+def _restore(workspace: Workspace, photo_id: int, data: bytes) -> None:
+    """Put the file of a known photo back if someone has removed it."""
+    with workspace.database.read() as connection:
+        photo = queries.photo(connection, photo_id)
+    path = photo and workspace.folders.path(photo.folder, photo.name)
+    if path is None or path.exists():
+        return
+    incoming = files.write_new(workspace.folders.roots["uploads"], data)
+    try:
+        with workspace.changing() as work:
+            photo = queries.photo(work.connection, photo_id)
+            path = photo and workspace.folders.path(photo.folder, photo.name)
+            if path is not None and not path.exists():
+                work.move((incoming, path))
+    finally:
+        incoming.unlink(missing_ok=True)
 
 
 def _add_faces(connection: Connection, photo_id: int, found: Sequence[DetectedFace], revision: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from app.store import queries
 class FileMissing(NotFound):
     """The photo is known, its file is not here."""
 
+
+log = logging.getLogger("namesake")
 
 DISPLAY_SIDE = 1600
 THUMB_SIDE = 192
@@ -49,11 +53,14 @@ def display(workspace: Workspace, photo_id: int) -> Path:
 
 
 def prepare(workspace: Workspace, photo_id: int, pixels: NDArray[np.uint8], faces: list[Row[Any]]) -> None:
-    """Make the pictures of a photo while its pixels are at hand."""
-    _keep(_display_path(workspace, photo_id), images.resize_to(pixels, DISPLAY_SIDE))
-    for face in faces:
-        crop = images.crop(pixels, (face.top, face.right, face.bottom, face.left), side=THUMB_SIDE)
-        _keep(_thumb_path(workspace, face.id), crop)
+    """Make the pictures of a photo while its pixels are at hand. If the disk will not, they are made on demand."""
+    try:
+        _keep(_display_path(workspace, photo_id), images.resize_to(pixels, DISPLAY_SIDE))
+        for face in faces:
+            crop = images.crop(pixels, (face.top, face.right, face.bottom, face.left), side=THUMB_SIDE)
+            _keep(_thumb_path(workspace, face.id), crop)
+    except OSError as error:
+        log.warning("pictures of photo %s were not kept: %s", photo_id, error.strerror)
 
 
 def _thumb_path(workspace: Workspace, face_id: int) -> Path:
@@ -76,6 +83,10 @@ def _pixels(workspace: Workspace, folder: str, name: str) -> NDArray[np.uint8]:
 
 def _keep(path: Path, pixels: NDArray[np.uint8]) -> None:
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_suffix(f".{id(pixels)}.tmp")
-    temporary.write_bytes(images.to_jpeg(pixels))
-    temporary.replace(path)
+    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.write_bytes(images.to_jpeg(pixels))
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from app.store import queries
 from app.store.artifact import Artifact, Damaged, Entry
-from app.store.files import Folders, translate_os_errors
+from app.store.files import Folders, sync_folder, translate_os_errors
 
 
 class Publication:
@@ -46,27 +46,27 @@ class Publication:
 
     def rewrite(self, connection: Connection, revision: int) -> None:
         """Publish everything anew: a person came or went, or an entry changed."""
-        previous = self._path.with_name(f".{self._path.name}.before-{revision}")
         with translate_os_errors():
-            if self._path.exists():
-                previous.unlink(missing_ok=True)
-                try:
-                    os.link(self._path, previous)
-                except OSError:  # a file system without hard links
-                    shutil.copy2(self._path, previous)
-            self._previous = previous
+            self._keep_previous(revision)
             length = self._artifact.rewrite(self._entries(queries.labelled_faces(connection)))
         queries.set_pickle_length(connection, length)
 
-    def repair(self, connection: Connection, *, suspect: bool) -> bool:
-        """Rewrite the file from the store if it is not what the store last published, or is suspect."""
+    def repair(self, connection: Connection) -> bool:
+        """Make the file again what the store last published, if it is not. True when it was not."""
+        committed = queries.revision(connection)
+        self._artifact.remove_leftovers()
+        for previous in self._path.parent.glob(f".{self._path.name}.before-*"):
+            if int(previous.name.rpartition("-")[2]) > committed:
+                self._bring_back(previous)
+            previous.unlink(missing_ok=True)
         length = queries.pickle_length(connection)
-        for leftover in self._path.parent.glob(f".{self._path.name}.before-*"):
-            leftover.unlink(missing_ok=True)
-        if length is None or (not suspect and self._artifact.matches(length)):
+        if length is None or self._artifact.matches(length):
             return False
-        rewritten = self._artifact.rewrite(self._entries(queries.labelled_faces(connection)))
-        queries.set_pickle_length(connection, rewritten)
+        try:
+            self._artifact.cut_back(length)
+        except Damaged:
+            rewritten = self._artifact.rewrite(self._entries(queries.labelled_faces(connection)))
+            queries.set_pickle_length(connection, rewritten)
         return True
 
     def undo(self) -> None:
@@ -75,16 +75,36 @@ class Publication:
             with contextlib.suppress(Damaged):  # then nothing of ours is in it
                 self._artifact.cut_back(self._good_length)
         if self._previous is not None:
-            if self._previous.exists():
-                os.replace(self._previous, self._path)
-            else:
-                self._path.unlink(missing_ok=True)
+            self._bring_back(self._previous)
             self.close()
 
     def close(self) -> None:
         """The change is committed, or undone."""
         if self._previous is not None:
             self._previous.unlink(missing_ok=True)
+
+    def _keep_previous(self, revision: int) -> None:
+        """Hold on to the file as it is, under a name that says until which revision; empty if there is none."""
+        previous = self._path.with_name(f".{self._path.name}.before-{revision}")
+        previous.unlink(missing_ok=True)
+        if not self._path.exists():
+            previous.touch()
+        else:
+            try:
+                os.link(self._path, previous)
+            except OSError:  # a file system without hard links
+                shutil.copy2(self._path, previous)
+        sync_folder(previous.parent)
+        self._previous = previous
+
+    def _bring_back(self, previous: Path) -> None:
+        if not previous.exists():
+            return
+        if previous.stat().st_size:
+            os.replace(previous, self._path)
+        else:
+            self._path.unlink(missing_ok=True)
+        sync_folder(self._path.parent)
 
     def _entries(self, rows: Sequence[queries.LabelledFace]) -> list[Entry]:
         return [

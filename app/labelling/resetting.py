@@ -70,6 +70,10 @@ def run_reset(workspace: Workspace, job_id: int, report: Report) -> dict[str, An
 
     Raises InvalidInput when no photo of the reserve has a usable face; what was there then stays.
     """
+    with workspace.database.read() as connection:
+        done = queries.reset_of_job(connection, job_id)
+    if done is not None:  # killed after the switch: doing it again would take away what was decided since
+        return {key: done.after[key] for key in ("faces", "people", "skipped")}
     reserve = workspace.folders.roots["reserve"]
     found = files.labelled_files(reserve)
     skipped: list[tuple[str, str]] = []
@@ -81,7 +85,7 @@ def run_reset(workspace: Workspace, job_id: int, report: Report) -> dict[str, An
         except NamesakeError as error:
             skipped.append((str(path.relative_to(reserve)), error.message))
     report(len(found), len(found), "Switching over")
-    result = _switch(workspace, job_id) | {"skipped": skipped}
+    result = _switch(workspace, job_id, skipped)
     shutil.rmtree(_staging_folder(workspace, job_id), ignore_errors=True)
     return result
 
@@ -141,7 +145,7 @@ def _stage(workspace: Workspace, job_id: int, path: Path, label: str, seen: set[
         raise
 
 
-def _switch(workspace: Workspace, job_id: int) -> dict[str, Any]:
+def _switch(workspace: Workspace, job_id: int, skipped: list[tuple[str, str]]) -> dict[str, Any]:
     roots = workspace.folders.roots
     with workspace.changing() as work:
         connection = work.connection
@@ -157,9 +161,9 @@ def _switch(workspace: Workspace, job_id: int) -> dict[str, Any]:
         staging.retire_live(connection, decision, backup, work.revision)
         staging.publish(connection, job_id, work.revision)
         work.rewrite = True
-        after = _result(connection)
-        queries.update_decision(connection, decision, after=after | {"job": job_id})
-    return after
+        result = _result(connection) | {"skipped": skipped}
+        queries.update_decision(connection, decision, after=result | {"job": job_id})
+    return result
 
 
 def _clear(roots: dict[str, Path], backup: Path) -> list[tuple[Path, Path]]:
@@ -172,7 +176,7 @@ def _clear(roots: dict[str, Path], backup: Path) -> list[tuple[Path, Path]]:
     ]
 
 
-def _result(connection: Connection) -> dict[str, int]:
+def _result(connection: Connection) -> dict[str, Any]:
     labelled = queries.count_faces(connection).get("labelled", 0)
     return {"faces": labelled, "people": len(queries.known_people(connection))}
 

@@ -98,7 +98,7 @@ class Workspace:
 
     def _settle(self, connection: Connection) -> bool:
         interrupted = Journal.settle(self.settings.instance, queries.revision(connection))
-        repaired = self._publication().repair(connection, suspect=interrupted)
+        repaired = self._publication().repair(connection)
         return interrupted or repaired
 
     def _publication(self) -> Publication:

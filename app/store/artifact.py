@@ -65,7 +65,7 @@ class Artifact:
         """
         classes = sorted({entry.name for entry in entries})
         labels = {name: label for label, name in enumerate(classes)}
-        self._remove_leftovers()
+        self.remove_leftovers()
         descriptor, temporary = tempfile.mkstemp(prefix=f".{self._path.name}.", suffix=".tmp", dir=self._path.parent)
         try:
             with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
@@ -136,8 +136,8 @@ class Artifact:
         finally:
             os.close(descriptor)
 
-    def _remove_leftovers(self) -> None:
-        """Each holds a copy of every face: a rewrite that was killed must not leave one for ever."""
+    def remove_leftovers(self) -> None:
+        """Remove what killed rewrites left: each holds a copy of every face."""
         for leftover in self._path.parent.glob(f".{glob.escape(self._path.name)}.*.tmp"):
             leftover.unlink(missing_ok=True)
 

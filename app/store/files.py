@@ -15,18 +15,18 @@ import re
 import shutil
 import unicodedata
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from app.errors import DiskFull, InvalidInput, Unavailable
+from app.errors import Conflict, DiskFull, InvalidInput, Unavailable
 
 PHOTO_EXTENSIONS = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"
 }  # fmt: skip
 _MAX_STEM_BYTES = 120
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?P<label>.*?)[\s_.\-]*(\(\d+\)|\d+)")
 
 
@@ -70,7 +70,7 @@ def safe_stem(text: str, fallback: str = "photo") -> str:
     """A file name's stem that keeps every script and nothing that a file system or a shell could mind."""
     text = unicodedata.normalize("NFC", text)
     kept = "".join(c if unicodedata.category(c)[0] in "LMN" or c in " -_'.,&" else "_" for c in text)
-    kept = kept.encode()[:_MAX_STEM_BYTES].decode(errors="ignore").strip(" .")
+    kept = kept.encode()[:_MAX_STEM_BYTES].decode(errors="ignore").strip(" .").lstrip("-. ")
     if not kept.strip(" ._-"):
         return fallback
     return f"{fallback}_{kept}" if _RESERVED.fullmatch(kept) else kept
@@ -87,12 +87,16 @@ def free_name(root: Path, stem: str, extension: str, taken: Iterable[str] = ()) 
         number += 1
 
 
-def numbered_name(root: Path, stem: str, extension: str, start: int = 1) -> str:
-    """The first of `stem_01.ext`, `stem_02.ext`... from `start` on that no photo of any kind has."""
-    number = start
+def numbered_name(root: Path, stem: str, extension: str, taken: Collection[str] = ()) -> str:
+    """`stem_01.ext`, `stem_02.ext`... with the first number that no file and nothing in `taken` has.
+
+    A number is a person's, whatever the format: `ana_01.jpg` and `ana_01.png` would be two first photos of Ana.
+    """
+    stems = {name.rpartition(".")[0].casefold() for name in taken}
+    number = len(stems) + 1
     while True:
         name = f"{stem}_{number:02d}.{extension}"
-        if not (root / name).exists():
+        if name.rpartition(".")[0].casefold() not in stems and not (root / name).exists():
             return name
         number += 1
 
@@ -174,6 +178,8 @@ def translate_os_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("The disk is full. Nothing was changed.") from error
+        if error.errno == errno.ENOENT:
+            raise Conflict("The file of this photo is gone. Upload it again; nothing was changed.") from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise Unavailable("The folders of this installation cannot be written to. Nothing was changed.") from error
         raise

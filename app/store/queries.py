@@ -139,10 +139,23 @@ def photo_by_path(connection: Connection, folder: str, name: str) -> Row[Any] | 
     return connection.execute(select(photos).where(there, LIVE)).first()
 
 
-def upload_names_like(connection: Connection, stem: str) -> list[str]:
-    """Upload names in use, or once used by a photo that has moved on, that start with `stem`."""
-    query = select(photos.c.upload_name).where(photos.c.upload_name.startswith(stem, autoescape=True), LIVE)
-    return [name for name in connection.execute(query).scalars() if name is not None]
+def upload_names_like(connection: Connection, stem: str, *, but: int | None = None) -> list[str]:
+    """Upload names that start with `stem`, in use or once used by a photo that has moved on; not those of photo
+    `but`."""
+    mine = photos.c.id == (-1 if but is None else but)
+    used = select(photos.c.upload_name).where(photos.c.upload_name.startswith(stem, autoescape=True), LIVE, ~mine)
+    there = select(photos.c.name).where(
+        photos.c.folder == "uploads", photos.c.name.startswith(stem, autoescape=True), LIVE, ~mine
+    )
+    return [*connection.execute(used).scalars(), *connection.execute(there).scalars()]
+
+
+def training_names_like(connection: Connection, stem: str) -> list[str]:
+    """Names of files in training that start with `stem`, whether the files are still there or not."""
+    query = select(photos.c.name).where(
+        photos.c.folder == "training", photos.c.name.startswith(stem, autoescape=True), LIVE
+    )
+    return list(connection.execute(query).scalars())
 
 
 def add_photo(connection: Connection, **values: Any) -> int:
@@ -271,12 +284,15 @@ def count_faces(connection: Connection) -> dict[str, int]:
 # --- people
 
 
+def find_person(connection: Connection, name: str) -> int | None:
+    found: int | None = connection.execute(select(people.c.id).where(people.c.name == name)).scalar()
+    return found
+
+
 def person_id(connection: Connection, name: str) -> int:
     """The person of that name, made if there is none."""
-    found = connection.execute(select(people.c.id).where(people.c.name == name)).scalar()
-    if found is None:
-        return insert_row(connection, people, name=name)
-    return int(found)
+    found = find_person(connection, name)
+    return insert_row(connection, people, name=name) if found is None else found
 
 
 def known_people(connection: Connection, person_id: int | None = None) -> list[Row[Any]]:
@@ -311,11 +327,6 @@ def names_in_photo(connection: Connection, photo_id: int) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
-def count_named_for(connection: Connection, person_id: int) -> int:
-    query = select(func.count()).select_from(photos).where(photos.c.named_for == person_id, LIVE)
-    return int(connection.execute(query).scalar_one())
-
-
 # --- decisions
 
 
@@ -348,6 +359,11 @@ def decisions_of_kind(connection: Connection, kind: str) -> list[Row[Any]]:
     """Newest first."""
     query = select(decisions).where(decisions.c.kind == kind).order_by(decisions.c.id.desc())
     return list(connection.execute(query))
+
+
+def reset_of_job(connection: Connection, job_id: int) -> Row[Any] | None:
+    """The decision of a reset job that has switched over."""
+    return next((row for row in decisions_of_kind(connection, "reset") if row.after.get("job") == job_id), None)
 
 
 def reject(connection: Connection, face_id: int, person_id: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.errors import InvalidInput
+from app.errors import InvalidInput, Unavailable
 from app.http import next_page, queue, wants_html, workspace
 from app.labelling import overview, progress, resetting
 
@@ -37,7 +37,8 @@ def reset_training() -> ResponseReturnValue:
         return next_page("jobs.show", job_id=job_id)
     job = _wait_for(job_id)
     if job["state"] == "failed":
-        raise InvalidInput(job["message"], job_url=f"/jobs/{job_id}/")
+        kind = InvalidInput if job["result"]["refused"] else Unavailable
+        raise kind(job["message"], job_url=f"/jobs/{job_id}/")
     if job["state"] != "done":
         return jsonify({"message": "Training reset is still running", "job_url": f"/jobs/{job_id}/"}), 202
     result = job["result"]

@@ -43,6 +43,12 @@ def unlabel(face_id: int) -> ResponseReturnValue:
     return _answer(face_id, "Taken back.")
 
 
+@bp.post("/faces/<id:face_id>/reject", strict_slashes=False)
+def reject(face_id: int) -> ResponseReturnValue:
+    decisions.reject(workspace(), face_id, request.form.get("label"))
+    return _answer(face_id, "Noted. It will not be suggested for this face again.")
+
+
 @bp.post("/faces/<id:face_id>/dismiss", strict_slashes=False)
 def dismiss(face_id: int) -> ResponseReturnValue:
     decisions.dismiss(workspace(), face_id, request.form.get("action"))

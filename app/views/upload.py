@@ -10,7 +10,7 @@ from flask import Blueprint, flash, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
-from app.errors import InvalidInput, NoFaceFound, UnsupportedType
+from app.errors import InvalidInput, NoFaceFound
 from app.http import next_page, queue, wants_html, workspace
 from app.labelling import photos, reading
 from app.labelling.waiting import waiting_photos
@@ -19,6 +19,8 @@ bp = Blueprint("upload", __name__)
 
 # Encoded while the sender waits; more than this is background work.
 FEW = 4
+# Messages travel in a cookie, which holds 4 KB.
+_FLASHED = 5
 FORMATS = "JPEG, PNG, WebP, HEIC, AVIF, GIF, TIFF or BMP"
 
 
@@ -75,8 +77,6 @@ def _answer_later(sent: list[FileStorage]) -> ResponseReturnValue:
 
 
 def _sent_files() -> list[FileStorage]:
-    if request.mimetype not in ("", "multipart/form-data", "application/x-www-form-urlencoded"):
-        raise UnsupportedType("Send the photo as a form (multipart/form-data) in the field named file.")
     sent = [file for file in request.files.getlist("file") if file.filename]
     if not sent:
         raise InvalidInput("No photo came with the request: send one in the field named file.")
@@ -100,5 +100,7 @@ def _told(refusals: list[photos.Refusal]) -> list[dict[str, Any]]:
 
 def _flash_refusals(refusals: list[photos.Refusal]) -> None:
     if wants_html():
-        for refusal in refusals:
-            flash(f"{refusal.name}: {refusal.error.message}", "error")
+        for refusal in refusals[:_FLASHED]:
+            flash(f"{refusal.name[:60]}: {refusal.error.message}", "error")
+        if len(refusals) > _FLASHED:
+            flash(f"{len(refusals) - _FLASHED} more files were not taken.", "error")

@@ -1,11 +1,10 @@
 """How gunicorn serves Namesake: on this machine only unless told otherwise, with the job consumer beside it."""
 
 import sys
-import threading
 
 from app.config import load
 from app.errors import NamesakeError
-from app.jobs import ensure_consumer
+from app.jobs import supervise
 
 try:
     _settings = load()
@@ -23,22 +22,11 @@ timeout = 180
 graceful_timeout = 60
 control_socket_disable = True
 
-_stopping = threading.Event()
-
 
 def when_ready(server):
-    """Keep a consumer running for as long as the server does."""
     server.log.info("Namesake is ready: open http://%s", bind)
 
-    def supervise():
-        while not _stopping.is_set():
-            consumer = ensure_consumer(_settings)
-            if consumer is not None:
-                consumer.wait()
-            _stopping.wait(1)
 
-    threading.Thread(target=supervise, name="consumer-supervisor", daemon=True).start()
-
-
-def on_exit(server):
-    _stopping.set()
+def post_worker_init(worker):
+    """Each worker sees to it that there is a consumer. Not the master: it forks, and should have no threads."""
+    supervise(_settings)

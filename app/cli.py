@@ -32,6 +32,16 @@ def _told() -> Iterator[None]:
         raise click.ClickException(error.message) from error
 
 
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    if not file.parent.is_dir():
+        raise NamesakeError(f"There is no folder {file.parent} to write to.")
+    try:
+        yield
+    except OSError as error:
+        raise NamesakeError(f"{file} cannot be written: {error.strerror}.") from error
+
+
 @click.command()
 @click.option("-d", "--dir", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
@@ -48,7 +58,7 @@ def encode(folder: Path, output: Path, method: str | None, label_from: str) -> N
         settings.engine, method=method or settings.detection_method, detect_max_side=settings.detect_max_side
     )
     files = sum(1 for path in folder.rglob("*") if path.is_file())
-    with _told():
+    with _told(), _writing(output):
         with click.progressbar(length=files, label="Encoding") as bar:
             encoded = encoding.encode_folder(
                 folder, engine, label_from=label_from, max_pixels=settings.max_pixels, each=lambda _name: bar.update(1)
@@ -78,7 +88,7 @@ def import_pickle(file: Path) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def export_pickle(file: Path) -> None:
     """Write the training data to a file in the form of train.pickle."""
-    with _told():
+    with _told(), _writing(file):
         written = adopting.export_pickle(workspace(), file)
     click.echo(f"{written} faces written to {file}.")
 
@@ -143,6 +153,7 @@ def demo() -> None:
 
 @click.command()
 @click.option("--parent", type=int, help="Stop when the process of this number is no longer the parent.")
-def consume(parent: int | None) -> None:
+@click.option("--lock", type=int, help="The descriptor of the consumer's lock, when the parent holds it already.")
+def consume(parent: int | None, lock: int | None) -> None:
     """Work off background jobs. gunicorn and the reset page start this by themselves."""
-    queue().consume(parent)
+    queue().consume(parent, lock)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -68,6 +69,16 @@ def _text(allowed: str) -> Parser:
     return Parser(allowed, parse)
 
 
+def _matching(allowed: str, pattern: str) -> Parser:
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError
+        return text
+
+    return Parser(allowed, parse)
+
+
+_ADDRESS = _matching("address:port", r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]*):\d{1,5}")
 _FOLDER = _text("a folder, absolute or below the folder that holds instance and datasets")
 
 
@@ -103,7 +114,7 @@ class Settings:
     max_pixels: int = _setting(
         100_000_000, _whole(10_000, 1_000_000_000), "The largest photo taken, in pixels (width x height)."
     )
-    bind: str = _setting("127.0.0.1:8000", _text("address:port"), "Where gunicorn listens.")
+    bind: str = _setting("127.0.0.1:8000", _ADDRESS, "Where gunicorn listens.")
     workers: int = _setting(2, _whole(1, 64), "How many gunicorn workers answer.")
     threads: int = _setting(4, _whole(1, 64), "How many threads each gunicorn worker has.")
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -29,7 +29,7 @@ from app.security import read_secret
 
 log = logging.getLogger("namesake.jobs")
 
-# Held so that they are reaped when the next one is started.
+# Held so that they can be reaped when they have ended.
 _children: list[subprocess.Popen[bytes]] = []
 
 Report = Callable[[int, int, str], None]
@@ -61,54 +61,72 @@ class Queue:
         with progress.turn(self._workspace):
             _run(self._workspace, job_id, watch)
 
-    def consume(self, parent: int | None = None) -> None:
-        """Be the consumer, until told to stop or process `parent` is gone. Returns when there is one already."""
-        with _consumer_lock(self._workspace.settings).open("w") as lock:
-            if not _is_free(lock):
+    def consume(self, parent: int | None = None, lock: int | None = None) -> None:
+        """Be the consumer, until told to stop or process `parent` is gone.
+
+        lock: the descriptor of the consumer's lock, held already. Returns when another process has it.
+        """
+        held = open(_lock_path(self._workspace.settings), "w") if lock is None else os.fdopen(lock, "w")  # noqa: SIM115
+        with held:
+            if not _takes(held):
                 return
-            if parent is not None:
-                _die_with(parent)
             self.huey.flush()
-            for job_id in progress.unfinished_jobs(self._workspace):
-                self._send(job_id)
+            threading.Thread(target=self._watch, args=(parent,), daemon=True).start()
             self.huey.create_consumer(workers=1, periodic=False, max_delay=0.5).run()
 
-
-def ensure_consumer(settings: Settings) -> subprocess.Popen[bytes] | None:
-    """Start a consumer beside this process if none is running."""
-    with _consumer_lock(settings).open("w") as lock:
-        if not _is_free(lock):
-            return None
-    environment = os.environ | {PREFIX + "HOME": str(settings.home)}
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "consume", "--parent", str(os.getpid())]
-    child = subprocess.Popen(command, cwd=PROJECT, env=environment)  # noqa: S603
-    _children.append(child)
-    return child
-
-
-def _consumer_lock(settings: Settings) -> Path:
-    return settings.instance / "consumer.lock"
-
-
-def _is_free(lock: IO[str]) -> bool:
-    """Take the lock if nobody has it. A POSIX lock, which a fork does not inherit: gunicorn forks workers while its
-    supervising thread looks here, and a worker must not go on holding what the thread has let go."""
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _die_with(parent: int) -> None:
-    """A consumer outlives neither the server it belongs to nor its kill -9."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
+    def _watch(self, parent: int | None) -> None:
+        """Take up what was left unfinished, by a killed consumer or a killed command; end with the parent."""
+        while parent in (None, os.getppid()):
+            if not self.huey.pending_count() and progress.is_idle(self._workspace):
+                for job_id in progress.unfinished_jobs(self._workspace):
+                    self._send(job_id)
             time.sleep(1)
         os._exit(0)
 
-    threading.Thread(target=watch, daemon=True).start()
+
+def ensure_consumer(settings: Settings) -> None:
+    """Start a consumer beside this process if none is running or starting."""
+    _reap()
+    with open(_lock_path(settings), "w") as lock:
+        if not _takes(lock):
+            return
+        # The lock goes over to the consumer as it is, so that nobody else starts one meanwhile.
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", "consume"]
+        command += ["--parent", str(os.getpid()), "--lock", str(lock.fileno())]
+        environment = os.environ | {PREFIX + "HOME": str(settings.home)}
+        child = subprocess.Popen(command, cwd=PROJECT, env=environment, pass_fds=(lock.fileno(),))  # noqa: S603
+        _children.append(child)
+
+
+def supervise(settings: Settings) -> None:
+    """Keep a consumer running for as long as this process does.
+
+    For processes that do not fork: a fork would inherit the lock while this holds it for a moment.
+    """
+
+    def watch() -> None:
+        while True:
+            ensure_consumer(settings)
+            time.sleep(1)
+
+    threading.Thread(target=watch, name="consumer-supervisor", daemon=True).start()
+
+
+def _reap() -> None:
+    _children[:] = [child for child in _children if child.poll() is None]
+
+
+def _lock_path(settings: Settings) -> Path:
+    return settings.instance / "consumer.lock"
+
+
+def _takes(lock: IO[str]) -> bool:
+    """Take the lock if nobody has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _run(workspace: Workspace, job_id: int, watch: Report | None) -> None:

@@ -38,15 +38,18 @@ def fetch_sample(cache: Path = CACHE) -> dict[str, Path]:
 
 
 def lay_out_sample(settings: Settings) -> Path:
-    """Put named sample photos into an empty reserve; the folder of those left to try. Raises Conflict."""
+    """Put named sample photos into a reserve that holds nothing else; the folder of those to try next.
+
+    Raises Conflict and Unavailable.
+    """
     reserve = settings.reserve
-    if any(not path.name.startswith(".") for path in reserve.iterdir()):
+    sample = {reserve / person / name for person, names in _RESERVE.items() for name in names}
+    if any(path.is_file() and path not in sample and not path.name.startswith(".") for path in reserve.rglob("*")):
         raise Conflict("The reserve folder has photos of its own: the sample was left out. Run reset to use them.")
     photos = fetch_sample()
-    for person, names in _RESERVE.items():
-        (reserve / person).mkdir()
-        for name in names:
-            shutil.copyfile(photos[name], reserve / person / name)
+    for path in sorted(sample):
+        path.parent.mkdir(exist_ok=True)
+        shutil.copyfile(photos[path.name], path)
     return next(iter(photos.values())).parent
 
 

@@ -89,6 +89,16 @@ def turn(workspace: Workspace) -> Iterator[None]:
         yield
 
 
+def is_idle(workspace: Workspace) -> bool:
+    """Whether no process is working on a job."""
+    with (workspace.settings.instance / "jobs.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
 def _eta_s(job: Row[Any]) -> int | None:
     done: int = job.done - job.done_before
     if job.state != "running" or done <= 0 or job.started_at is None:

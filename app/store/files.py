@@ -156,17 +156,18 @@ def sync_folder(folder: Path) -> None:
 def write_new(folder: Path, data: bytes, name: str | None = None) -> Path:
     """Write a file that survives a power cut, hidden unless it is given a name."""
     path = folder / (name or f".incoming-{uuid.uuid4().hex}")
-    try:
-        with translate_os_errors():
-            folder.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
+    with translate_os_errors():
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("xb")
+        try:
+            with file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             sync_folder(folder)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
     return path
 
 
@@ -204,11 +205,12 @@ class Journal:
     def move(self, moves: Sequence[tuple[Path, Path]]) -> None:
         """Move files, after writing down how to undo it. A destination must not exist."""
         with translate_os_errors():
+            for _source, target in moves:
+                if target.exists():
+                    raise FileExistsError(target)
             self.open()
             self._append([{"from": str(source), "to": str(target)} for source, target in moves])
             for source, target in moves:
-                if target.exists():
-                    raise FileExistsError(target)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._moves.append((source, target))
                 _rename(source, target)
@@ -265,7 +267,11 @@ def _rename(source: Path, target: Path) -> None:
 
 def _put_back(moves: list[tuple[Path, Path]]) -> None:
     for source, target in reversed(moves):
-        if target.exists() and not source.exists():
+        if not target.exists():
+            continue
+        if not source.exists():
             source.parent.mkdir(parents=True, exist_ok=True)
             _rename(target, source)
-            sync_folder(source.parent)
+        elif target.is_file() and source.is_file() and sha256(target) == sha256(source):
+            target.unlink()  # copied to another file system, and killed before the original went
+        sync_folder(source.parent)

@@ -135,8 +135,8 @@ def reconcile() -> None:
         click.echo("A change that was cut off has been put back, or train.pickle has been rewritten.")
     click.echo(f"{repairs.moved} photos put back where they belong.")
     for path in repairs.lost:
-        click.echo(f"missing {path}")
-    click.echo("Everything agrees." if not repairs.lost else f"{len(repairs.lost)} photos have no file.")
+        click.echo(f"missing or changed: {path}")
+    click.echo(f"{len(repairs.lost)} photos are not as they were." if repairs.lost else "Everything agrees.")
 
 
 @click.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import os
 import re
 import tomllib
@@ -169,7 +170,21 @@ def load(
         for name, value in layer.items():
             values[name.lower()] = _parse(name, value, source)
             sources[name] = source
-    return Settings(home=home, sources=sources, **values)
+    settings = Settings(home=home, sources=sources, **values)
+    _check_folders(settings)
+    return settings
+
+
+def _check_folders(settings: Settings) -> None:
+    """A reset empties two of them and copies from the third."""
+    folders = {
+        "DATASET_FOLDER": settings.uploads.resolve(),
+        "DATASET_TRAINING_FOLDER": settings.training.resolve(),
+        "DATASET_RESERVE_FOLDER": settings.reserve.resolve(),
+    }
+    for one, other in itertools.permutations(folders, 2):
+        if folders[one].is_relative_to(folders[other]):
+            raise ConfigError(f"{one} must not be {other} or lie within it.")
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from app.errors import InvalidInput, NamesakeError
 from app.labelling.decisions import place_photo
 from app.labelling.labels import clean_label
-from app.labelling.workspace import Workspace
+from app.labelling.workspace import Work, Workspace
 from app.recognition import images
 from app.store import files, queries, unpickling
 from app.store.artifact import Artifact, Entry
@@ -43,29 +45,20 @@ def import_pickle(workspace: Workspace, source: Path | BinaryIO, *, only_first: 
         if only_first and queries.pickle_length(connection) is not None:
             return 0
         photo_ids: dict[str, int] = {}
-        boxes: dict[int, set[tuple[int, ...]]] = {}
+        known: dict[int, dict[tuple[int, ...], Row[Any]]] = {}
+        ambiguous = _ambiguous(entries)
         added = 0
         for entry, name in zip(entries, names, strict=True):
+            person_id = queries.person_id(connection, name)
             photo_id = photo_ids.get(entry.image_path)
             if photo_id is None:
-                photo_id = _photo(workspace, connection, entry.image_path, queries.person_id(connection, name))
+                photo_id = _photo(workspace, connection, entry.image_path, person_id, ambiguous)
                 photo_ids[entry.image_path] = photo_id
+            if photo_id not in known:
                 rows = queries.faces_of_photo(connection, photo_id)
-                boxes[photo_id] = {(row.top, row.right, row.bottom, row.left) for row in rows}
-            if entry.box in boxes[photo_id]:
-                continue
-            boxes[photo_id].add(entry.box)
-            queries.add_face(
-                connection,
-                photo_id,
-                entry.box,
-                queries.pack(entry.encoding),
-                low_quality=False,
-                revision=work.revision,
-                person_id=queries.person_id(connection, name),
-            )
-            added += 1
-        for photo_id in boxes:
+                known[photo_id] = {(row.top, row.right, row.bottom, row.left): row for row in rows}
+            added += _add_face(work, photo_id, entry, person_id, known[photo_id])
+        for photo_id in known:
             place_photo(workspace, work, photo_id)
         queries.add_decision(connection, "import", before={}, after={"faces": added})
         work.rewrite = True
@@ -92,13 +85,49 @@ def _label(entry: Entry, number: int) -> str:
         raise InvalidInput(f"Entry {number} of the pickle has no usable name: {error.message}") from error
 
 
-def _photo(workspace: Workspace, connection: Connection, image_path: str, person_id: int) -> int:
+def _add_face(work: Work, photo_id: int, entry: Entry, person_id: int, known: dict[tuple[int, ...], Row[Any]]) -> int:
+    """1 if the face is new or had been waiting for a name, 0 if it was decided before."""
+    face = known.get(entry.box)
+    if face is None:
+        face_id = queries.add_face(
+            work.connection,
+            photo_id,
+            entry.box,
+            queries.pack(entry.encoding),
+            low_quality=False,
+            revision=work.revision,
+            person_id=person_id,
+        )
+        added = queries.face(work.connection, face_id)
+        assert added is not None  # noqa: S101  (added just now)
+        known[entry.box] = added
+        return 1
+    named = queries.set_face(
+        work.connection,
+        face.id,
+        was="inbox",
+        status="labelled",
+        person_id=person_id,
+        revision=work.revision,
+        labelled_at_revision=work.revision,
+    )
+    return int(named)
+
+
+def _ambiguous(entries: Sequence[Entry]) -> set[str]:
+    """File names that stand for several photos: a file in training cannot be told to be one of them."""
+    paths = {PurePosixPath(entry.image_path.replace("\\", "/")) for entry in entries}
+    counted = Counter(path.name for path in paths)
+    return {name for name, count in counted.items() if count > 1}
+
+
+def _photo(workspace: Workspace, connection: Connection, image_path: str, person_id: int, ambiguous: set[str]) -> int:
     folder, name = workspace.folders.parse(image_path)
     written = str(PurePosixPath(image_path.replace("\\", "/")))
     if folder == "elsewhere":
         # The old system ran from other folders and on Windows: the file name is what can be relied on.
         here = workspace.folders.roots["training"] / PurePosixPath(name).name
-        if here.is_file():
+        if here.is_file() and here.name not in ambiguous:
             folder, name = "training", here.name
     known = queries.photo_by_path(connection, folder, name) or queries.photo_by_path(connection, "elsewhere", written)
     if known is not None:

@@ -17,7 +17,8 @@ _STALE_UPLOAD_S = 3600
 
 @dataclass(frozen=True)
 class Repairs:
-    """What was found. `moved`: photos put back where the store has them; `lost`: image paths with no file."""
+    """What was found. `moved`: photos put back where the store has them; `lost`: image paths with no file, or with
+    another than the store knows."""
 
     interrupted: bool
     moved: int
@@ -36,7 +37,7 @@ def reconcile(workspace: Workspace) -> Repairs:
         for photo in missing:
             found = next((path for path in strays if _is_copy(path, photo)), None)
             target = workspace.folders.path(photo.folder, photo.name)
-            if found is None or target is None:
+            if found is None or target is None or target.exists():
                 lost.append(workspace.folders.image_path(photo.folder, photo.name))
                 continue
             strays.remove(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -88,8 +88,10 @@ class Workspace:
             elif work.labelled:
                 work.journal.open()
                 publication.append(connection, work.labelled, revision)
-        publication.close()
-        work.journal.close()
+        # Committed: what cannot be tidied up now is settled with the next change.
+        with suppress(OSError):
+            publication.close()
+            work.journal.close()
 
     def settle(self) -> bool:
         """Put back what a killed process left half done. True when there was something."""

@@ -203,10 +203,12 @@ class Journal:
             sync_folder(self._path.parent)
 
     def move(self, moves: Sequence[tuple[Path, Path]]) -> None:
-        """Move files, after writing down how to undo it. A destination must not exist."""
+        """Move files in this order, after writing down how to undo it. A destination must not exist, unless an
+        earlier move takes away what is there."""
+        vacated = {source for source, _target in moves}
         with translate_os_errors():
             for _source, target in moves:
-                if target.exists():
+                if target.exists() and target not in vacated:
                     raise FileExistsError(target)
             self.open()
             self._append([{"from": str(source), "to": str(target)} for source, target in moves])
@@ -266,12 +268,13 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _put_back(moves: list[tuple[Path, Path]]) -> None:
+    vacated = {source for source, _target in moves}  # what is there may be the file that has not moved yet
     for source, target in reversed(moves):
         if not target.exists():
             continue
         if not source.exists():
             source.parent.mkdir(parents=True, exist_ok=True)
             _rename(target, source)
-        elif target.is_file() and source.is_file() and sha256(target) == sha256(source):
+        elif target not in vacated and target.is_file() and source.is_file() and sha256(target) == sha256(source):
             target.unlink()  # copied to another file system, and killed before the original went
         sync_folder(source.parent)

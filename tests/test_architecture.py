@@ -1,0 +1,108 @@
+"""The layout of section 1 of the design, read from the source itself."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from app.config import PROJECT
+
+MODULES = {
+    ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in [*(PROJECT / "app").rglob("*.py"), PROJECT / "wsgi.py"]
+}
+
+# What modules of each kind may import of app. The first prefix that fits decides.
+MAY_IMPORT = {
+    "app.errors": (),
+    "app.config": ("app.errors",),
+    "app.store": ("app.store", "app.errors"),
+    "app.recognition": ("app.recognition", "app.errors"),
+    "app.labelling": ("app.labelling", "app.store", "app.recognition", "app.config", "app.errors"),
+    "app.sample": ("app.config", "app.errors"),
+    "app.security": ("app.config", "app.errors"),
+    "app.jobs": ("app.labelling", "app.security", "app.config", "app.errors"),
+    "app.http": ("app.jobs", "app.labelling", "app.config", "app.errors"),
+    "app.cli": ("app.labelling", "app.recognition", "app.store", "app.http", "app.sample", "app.config", "app.errors"),
+    "app.views": ("app.labelling", "app.http", "app.config", "app.errors"),
+    "app": ("app",),
+    "wsgi": ("app",),
+}
+WEB = ("flask", "flask_wtf", "werkzeug", "jinja2", "click", "huey", "gunicorn")
+
+
+def imports(name: str) -> set[str]:
+    """The full names of what a module imports, wherever in it: `from app import x` is app.x when that is a module."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in MODULES else str(node.module))
+    return found
+
+
+def below(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_run_one_way(name: str) -> None:
+    kind = next(prefix for prefix in MAY_IMPORT if below(name, prefix))
+    own = {module for module in imports(name) if below(module, "app")}
+    assert {module for module in own if not below(module, *MAY_IMPORT[kind])} == set()
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in sorted(MODULES) if below(n, "app.labelling", "app.store", "app.recognition")]
+)
+def test_the_inside_knows_nothing_of_the_web(name: str) -> None:
+    assert {module for module in imports(name) if below(module, *WEB)} == set()
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"app.recognition.dlib_engine"}))
+def test_only_the_reference_engine_touches_dlib(name: str) -> None:
+    assert {module for module in imports(name) if below(module, "dlib", "face_recognition")} == set()
+
+
+@pytest.mark.parametrize("name", [n for n in sorted(MODULES) if not below(n, "app.store", "app.labelling", "app.http")])
+def test_only_the_store_and_the_use_cases_speak_sql(name: str) -> None:
+    assert {module for module in imports(name) if below(module, "sqlalchemy", "sqlite3")} == set()
+
+
+@pytest.mark.parametrize("name", [n for n in sorted(MODULES) if below(n, "app.recognition")])
+def test_recognition_moves_no_files(name: str) -> None:
+    assert {module for module in imports(name) if below(module, "shutil", "tempfile")} == set()
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in sorted(MODULES) if below(n, "app.views", "app.cli", "app.jobs", "app.http")]
+)
+def test_only_use_cases_open_a_write_transaction(name: str) -> None:
+    tree = ast.parse(MODULES[name].read_text("utf-8"))
+    opened = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert opened & {"changing", "database"} == set()
+
+
+LIMITS = [
+    *((path, 400) for path in sorted(MODULES.values())),
+    *((path, 80) for path in sorted((PROJECT / "templates").rglob("*.html"))),
+    *((path, 120) for path in sorted((PROJECT / "static").rglob("*.js"))),
+]
+
+
+@pytest.mark.parametrize(("path", "limit"), LIMITS, ids=lambda value: getattr(value, "name", str(value)))
+def test_files_stay_short(path: Path, limit: int) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= limit
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "app/views").glob("*.py")), ids=lambda path: path.name)
+def test_views_parse_call_and_respond(path: Path) -> None:
+    functions = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
+    long = [node.name for node in functions if node.end_lineno and node.end_lineno - node.lineno >= 25]
+    assert long == []

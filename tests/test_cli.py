@@ -1,0 +1,242 @@
+"""flask --app wsgi COMMAND: the same use cases without a browser, and errors in words."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from app.config import PROJECT
+from app.labelling.workspace import Workspace
+from tests.labelling.consistency import assert_consistent, names_in, published, rows
+from tests.labelling.squares import SquaresEngine, picture
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(app: Flask) -> Run:
+    """Run a command in this process, with the engine that reads squares: what it says and its exit code."""
+    app.extensions["namesake"].engine = SquaresEngine()
+
+    def run_(*arguments: object, **options: Any) -> Result:
+        with app.app_context():
+            return app.test_cli_runner().invoke(args=[str(argument) for argument in arguments], **options)
+
+    return run_
+
+
+@pytest.fixture
+def squares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`encode` asks for an engine of its own, by method: give it the one that reads squares."""
+    monkeypatch.setattr("app.cli.load_engine", lambda *_arguments, **_options: SquaresEngine())
+
+
+def fill(folder: Path, **files: bytes) -> Path:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder
+
+
+def told(result: Result) -> str:
+    """What an expected failure says, which is never a stack trace."""
+    assert result.exit_code != 0
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert "Traceback" not in result.output
+    return result.output
+
+
+@pytest.mark.usefixtures("squares")
+class TestEncode:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        files = {
+            "bob/1.png": picture("bob", take=1),
+            "alice_02.png": picture("alice", take=2),
+            "party/crowd.png": picture("left", "middle", "right"),
+            "bob/notes.txt": b"a text",
+            "bob/nobody.png": picture(None),
+        }
+        return fill(tmp_path / "labelled", **files)
+
+    def test_writes_exactly_the_old_shape(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        result = run("encode", "-d", folder, "-o", tmp_path / "out.pickle", "-m", "hog")
+        assert result.exit_code == 0, result.output
+        content = pickle.loads((tmp_path / "out.pickle").read_bytes())
+        assert set(content) == {"encodings", "label_encoder"}
+        assert content["label_encoder"] == {"classes_": ["alice", "bob", "party"]}
+        assert len(content["encodings"]) == 3
+        for face in content["encodings"]:
+            assert set(face) == {"imagePath", "loc", "encoding", "label"}
+            assert Path(face["imagePath"]).is_file()
+            assert (type(face["loc"]), [type(side) for side in face["loc"]]) == (tuple, [int] * 4)
+            assert (type(face["encoding"]), {type(value) for value in face["encoding"]}) == (list, {float})
+            assert len(face["encoding"]) == 128
+            assert type(face["label"]) is int
+
+    def test_names_every_skipped_file_and_why(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        lines = run("encode", "-d", folder, "-o", tmp_path / "out.pickle").output.splitlines()
+        assert "skipped bob/notes.txt: The file is not an image." in lines
+        assert "skipped bob/nobody.png: No face was found." in lines
+        assert any("party/crowd.png" in line and "more than one face" in line for line in lines)
+        assert lines[-1] == f"3 faces of 3 people written to {tmp_path / 'out.pickle'}, 2 files skipped."
+
+    def test_can_take_whole_names_as_labels(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        run("encode", "-d", folder, "-o", tmp_path / "out.pickle", "--label-from", "stem")
+        content = pickle.loads((tmp_path / "out.pickle").read_bytes())
+        assert content["label_encoder"]["classes_"] == ["1", "alice_02", "crowd"]
+
+    def test_touches_nothing_that_is_served(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        run("encode", "-d", folder, "-o", tmp_path / "out.pickle")
+        assert not rows(tmp_path, "SELECT * FROM photos")
+        assert not (tmp_path / "instance/train.pickle").exists()
+
+    def test_writes_nothing_when_there_is_no_face(self, run: Run, tmp_path: Path) -> None:
+        folder = fill(tmp_path / "labelled", **{"alice/nobody.png": picture(None)})
+        assert "nothing was written" in told(run("encode", "-d", folder, "-o", tmp_path / "out.pickle"))
+        assert not (tmp_path / "out.pickle").exists()
+
+    def test_refuses_an_empty_folder(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        assert "no files" in told(run("encode", "-d", tmp_path / "empty", "-o", tmp_path / "out.pickle"))
+
+    @pytest.mark.parametrize(
+        "arguments", [("-d", "nowhere"), ("-m", "yolo"), ("--label-from", "exif"), ("-o", "no/such/folder/out.pickle")]
+    )
+    def test_refuses_what_makes_no_sense(
+        self, run: Run, folder: Path, tmp_path: Path, arguments: tuple[str, str]
+    ) -> None:
+        given = {"-d": str(folder), "-o": str(tmp_path / "out.pickle")} | dict([arguments])
+        assert told(run("encode", *[word for pair in given.items() for word in pair]))
+
+
+class TestImportAndExport:
+    def test_carry_the_training_data_over(self, run: Run, tmp_path: Path, make_app: Callable[..., Flask]) -> None:
+        fill(tmp_path / "datasets/reserve", **{"alice/1.png": picture("alice"), "bob/1.png": picture("bob")})
+        run("reset", "--yes")
+        out = tmp_path / "out.pickle"
+        assert run("export-pickle", out).output == f"2 faces written to {out}.\n"
+        assert pickle.loads(out.read_bytes()) == published(tmp_path)
+        assert run("import-pickle", out).output == "0 faces imported.\n"
+
+    def test_import_refuses_what_is_no_list_of_faces(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "bad.pickle").write_bytes(b"junk")
+        assert "damaged" in told(run("import-pickle", tmp_path / "bad.pickle"))
+
+    def test_import_refuses_code(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "evil.pickle").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+        assert "os.system" in told(run("import-pickle", tmp_path / "evil.pickle"))
+
+    def test_import_needs_a_file(self, run: Run, tmp_path: Path) -> None:
+        assert "does not exist" in told(run("import-pickle", tmp_path / "nowhere"))
+
+    def test_export_needs_a_folder_that_is_there(self, run: Run, tmp_path: Path) -> None:
+        assert told(run("export-pickle", tmp_path / "no/such/folder/out.pickle"))
+
+
+class TestReset:
+    @pytest.fixture
+    def reserve(self, tmp_path: Path) -> Path:
+        return fill(tmp_path / "datasets/reserve", **{"alice/1.png": picture("alice"), "alice/bad.png": b"no"})
+
+    @pytest.mark.usefixtures("reserve")
+    def test_says_first_what_it_will_do_and_then_what_it_did(self, run: Run, app: Flask, tmp_path: Path) -> None:
+        result = run("reset", "--yes")
+        assert result.exit_code == 0, result.output
+        lines = result.output.splitlines()
+        assert lines[0] == "0 named faces of 0 people will be replaced."
+        assert any(line.startswith("skipped alice/bad.png: ") for line in lines)
+        assert "1 face" in lines[-1]
+        assert names_in(tmp_path) == ["alice"]
+        assert_consistent(app.extensions["namesake"])
+
+    @pytest.mark.usefixtures("reserve")
+    def test_asks_unless_told_not_to(self, run: Run, tmp_path: Path) -> None:
+        assert "Reset now?" in told(run("reset", input="n\n"))
+        assert not rows(tmp_path, "SELECT * FROM jobs")
+        assert run("reset", input="y\n").exit_code == 0
+        assert names_in(tmp_path) == ["alice"]
+
+    def test_needs_a_reserve(self, run: Run) -> None:
+        assert "reserve folder has no photos" in told(run("reset", "--yes"))
+
+    def test_that_fails_says_why(self, run: Run, tmp_path: Path) -> None:
+        fill(tmp_path / "datasets/reserve", **{"alice/1.png": picture(None)})
+        assert "No photo in the reserve" in told(run("reset", "--yes"))
+
+
+class TestReconcile:
+    def test_says_what_it_found(self, run: Run, tmp_path: Path) -> None:
+        fill(tmp_path / "datasets/reserve", **{"alice/1.png": picture("alice"), "bob/1.png": picture("bob")})
+        run("reset", "--yes")
+        assert "Everything agrees." in run("reconcile").output
+        (tmp_path / "datasets/training/alice_01.png").rename(tmp_path / "datasets/uploads/x.png")
+        (tmp_path / "datasets/training/bob_01.png").unlink()
+        output = run("reconcile").output
+        assert "1 photo" in output
+        assert "missing datasets/training/bob_01.png" in output
+
+
+class TestDemo:
+    def test_fills_an_empty_installation_with_the_sample(
+        self, app: Flask, run: Run, tmp_path: Path, sample_photos: dict[str, Path]
+    ) -> None:
+        """With the real engine: these are real photos."""
+        del app.extensions["namesake"].engine
+        result = run("demo")
+        assert result.exit_code == 0, result.output
+        assert sorted(names_in(tmp_path)) == ["Barack Obama", "Barack Obama", "Joe Biden"]
+        workspace: Workspace = app.extensions["namesake"]
+        assert_consistent(workspace)
+        assert str(next(iter(sample_photos.values())).parent) in result.output
+        again = run("demo")
+        assert again.exit_code == 0
+        assert "left out" in again.output
+        assert len(rows(tmp_path, "SELECT * FROM photos")) == 3
+
+    @pytest.mark.usefixtures("sample_photos")
+    def test_can_be_run_again_when_it_was_broken_off(self, run: Run, app: Flask, tmp_path: Path) -> None:
+        """`make demo` runs it before it serves: it must not stand in the way for ever after."""
+        from app.sample import lay_out_sample
+
+        lay_out_sample(app.extensions["namesake"].settings)
+        assert run("demo").exit_code == 0
+
+    def test_leaves_a_reserve_of_ones_own_alone(self, run: Run, tmp_path: Path) -> None:
+        reserve = fill(tmp_path / "datasets/reserve", **{"alice/1.png": picture("alice")})
+        assert "left out" in run("demo").output
+        assert [path.name for path in reserve.rglob("*") if path.is_file()] == ["1.png"]
+
+
+class TestAsAProcess:
+    def run(self, home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+            cwd=PROJECT,
+            env=os.environ | {"NAMESAKE_HOME": str(home)} | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_a_command_works_from_the_shell(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, "reconcile")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Everything agrees." in done.stdout
+
+    def test_a_bad_setting_is_told_without_a_stack_trace(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, "reconcile", NAMESAKE_WORKERS="many")
+        assert done.returncode == 3
+        assert done.stderr == (
+            "Namesake cannot start: WORKERS is 'many' (environment), but it must be a whole number from 1 to 64.\n"
+        )

@@ -184,7 +184,7 @@ class TestReconcile:
         (tmp_path / "datasets/training/bob_01.png").unlink()
         output = run("reconcile").output
         assert "1 photo" in output
-        assert "missing datasets/training/bob_01.png" in output
+        assert "missing or changed: datasets/training/bob_01.png" in output
 
 
 class TestDemo:

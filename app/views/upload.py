@@ -51,7 +51,7 @@ def upload() -> ResponseReturnValue:
         photos.encode_photo(workspace(), photo_id)
     _flash_refusals(refusals)
     if wants_html():
-        flash(f"{len(ids)} photos are in.", "success")
+        flash("1 photo is in." if len(ids) == 1 else f"{len(ids)} photos are in.", "success")
         return next_page("upload.show")
     return jsonify({"photos": [reading.read_photo(workspace(), id_) for id_ in ids], "refused": _told(refusals)})
 

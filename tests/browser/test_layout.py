@@ -1,0 +1,138 @@
+"""Every page at every width, light and dark: nothing sticks out, nothing is too small or too faint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import DESKTOP, PHONE, Watched
+from tests.browser.pictures import Pictures
+from tests.browser.serving import Installation, serve
+from tests.server import fill_reserve
+from tests.waiting import wait_for
+
+_LOOKS = Path(__file__).with_name("looks.js").read_text("utf-8")
+_LONG = "Wolfeschlegelsteinhausenbergerdorff" * 2
+_FINGER = 44
+
+
+@dataclass(frozen=True)
+class Site:
+    """An installation with something on every page. `pages`: what there is to see, and where."""
+
+    installation: Installation
+    pages: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def site(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, pictures: Pictures, sample_photos: dict[str, Path]
+) -> Iterator[Site]:
+    home = tmp_path_factory.mktemp("home")
+    fill_reserve(home, sample_photos, 1)
+    with serve(home) as installation:
+        job = installation.server.start_reset()
+        wait_for(lambda: installation.json(job)["state"] == "done", "the reset")
+        unknown = installation.upload(pictures.head("biden.jpg", name=f"{_LONG}.jpg"))
+        done = installation.name(pictures.side_by_side("obama.jpg", "biden.jpg"), "Barack Obama", _LONG)
+        suggested = installation.upload(pictures.head("obama2.jpg"))
+        group = installation.upload(pictures.side_by_side("obama2.jpg", "biden.jpg", "obama3.jpg"))
+        nobody = installation.upload(pictures.nobody(), status=400)
+        ignored = installation.upload(pictures.head("obama3.jpg"))
+        installation.server.post(f"/faces/{ignored['faces'][0]['id']}/dismiss", action="not_a_face")
+        long_name = next(p for p in installation.json("/people/")["people"] if p["name"] == _LONG)
+        pages = {
+            "upload": "/",
+            "a face with a suggestion": f"/photos/{suggested['photo_id']}/",
+            "a face of the long name": f"/photos/{unknown['photo_id']}/",
+            "several faces": f"/photos/{group['photo_id']}/",
+            "a finished photo": f"/photos/{done['photo_id']}/",
+            "a face that is none": f"/photos/{ignored['photo_id']}/",
+            "no face": f"/photos/{nobody['photo_id']}/",
+            "people": "/people/",
+            "a person": f"/people/{long_name['id']}/",
+            "admin": "/admin/",
+            "a job": job,
+            "an error": "/nowhere/",
+        }
+        yield Site(installation, pages)
+
+
+@pytest.fixture
+def look(open_page: Watched, site: Site) -> Any:
+    """Complaints of all pages by name: look(method, argument, **options of the window)."""
+    open_page.expect_refusal("/nowhere/", 404)
+
+    def look(check: str, *widths: int, argument: int | None = None, **options: Any) -> dict[str, list[str]]:
+        page = open_page(site.installation, reduced_motion="reduce", **options)
+        complaints = {}
+        for name, path in site.pages.items():
+            page.goto(path)
+            _unfold(page)
+            for width in widths:
+                page.set_viewport_size({"width": width, "height": 844})
+                told = page.evaluate(f"argument => {_LOOKS}.{check}(argument)", width if argument is None else argument)
+                if told:
+                    complaints[f"{name} at {width}"] = told
+        return complaints
+
+    return look
+
+
+@pytest.mark.parametrize(("size", "widths"), [(PHONE, (320, 390)), (DESKTOP, (768, 1280))], ids=["phone", "desktop"])
+def test_no_page_scrolls_sideways(look: Any, size: dict[str, Any], widths: tuple[int, ...]) -> None:
+    assert look("tooWide", *widths, **size) == {}
+
+
+def test_a_finger_finds_every_button(look: Any) -> None:
+    assert look("tooLow", 390, argument=_FINGER, **PHONE) == {}
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_every_text_can_be_read(look: Any, colours: str) -> None:
+    assert look("tooFaint", 390, 1280, color_scheme=colours) == {}
+
+
+def test_dark_is_dark_and_light_is_light(open_page: Watched, site: Site) -> None:
+    lightness = {}
+    for colours in ("light", "dark"):
+        page = open_page(site.installation, color_scheme=colours)
+        page.goto("/")
+        color = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+        lightness[colours] = sum(color) / 3
+    assert lightness["dark"] < 60 < 200 < lightness["light"]
+
+
+@pytest.mark.parametrize(
+    ("check", "argument", "planted"),
+    [
+        ("tooWide", 1280, "position: absolute; left: 1000px; width: 300px"),
+        ("tooLow", _FINGER, "min-height: 0; height: 43px"),
+        ("tooFaint", 0, "color: rgb(150, 150, 150); background: white"),
+    ],
+)
+def test_the_checks_find_what_they_are_for(
+    open_page: Watched, site: Site, check: str, argument: int, planted: str
+) -> None:
+    page = open_page(site.installation)
+    page.goto("/people/")
+    page.locator("h1").evaluate(
+        """(heading, style) => {
+          const button = document.createElement("button");
+          button.textContent = "planted";
+          button.style.cssText = style;
+          heading.after(button);
+        }""",
+        planted,
+    )
+    [complaint] = page.evaluate(f"argument => {_LOOKS}.{check}(argument).slice(-1)", argument)
+    assert "planted" in complaint
+
+
+def _unfold(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")

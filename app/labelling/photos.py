@@ -93,7 +93,7 @@ def check_size(workspace: Workspace, size: int) -> None:
     """Raises TooLarge."""
     limit = workspace.settings.max_upload_mb
     if size > limit * MEBIBYTE:
-        raise TooLarge(f"This photo has {size / MEBIBYTE:.0f} MB. Photos of up to {limit} MB are taken.")
+        raise TooLarge(f"This photo has {size / MEBIBYTE:.1f} MB. Photos of up to {limit} MB are taken.")
 
 
 def _add(workspace: Workspace, data: bytes, file_name: str, *, find_faces: bool) -> int:

@@ -34,13 +34,13 @@ def confirm() -> ResponseReturnValue:
 @bp.post("/faces/<id:face_id>/move", strict_slashes=False)
 def move(face_id: int) -> ResponseReturnValue:
     decisions.move(workspace(), face_id, request.form.get("label"))
-    return _answer(face_id, "Renamed.")
+    return _answer(face_id, "This face has the new name.")
 
 
 @bp.post("/faces/<id:face_id>/unlabel", strict_slashes=False)
 def unlabel(face_id: int) -> ResponseReturnValue:
     decisions.unlabel(workspace(), face_id)
-    return _answer(face_id, "Taken back.")
+    return _answer(face_id, "Taken back. The face is waiting for a name again.")
 
 
 @bp.post("/faces/<id:face_id>/reject", strict_slashes=False)
@@ -53,9 +53,9 @@ def reject(face_id: int) -> ResponseReturnValue:
 def dismiss(face_id: int) -> ResponseReturnValue:
     decisions.dismiss(workspace(), face_id, request.form.get("action"))
     if wants_html():
-        flash("Set aside.", "success")
+        flash("Put aside.", "success")
         return _go_on(reading.read_face(workspace(), face_id))
-    return _answer(face_id, "Set aside.")
+    return _answer(face_id, "Put aside.")
 
 
 def _answer(face_id: int, said: str) -> ResponseReturnValue:

@@ -21,8 +21,11 @@ function show(job) {
   if ($("job-state").textContent !== STATES[job.state]) $("job-state").textContent = STATES[job.state];
   $("job-message").textContent = job.message ?? "";
   $("job-eta").textContent = finished ? "" : eta(job.eta_s);
-  $("job-count").textContent = job.total ? `${job.done.toLocaleString("en")} of ${job.total.toLocaleString("en")}` : "";
-  $("job-percent").textContent = `${Math.round(share * 100)}%`;
+  // A bar that was full when it failed would read like success.
+  const failed = job.state === "failed";
+  bar.hidden = failed;
+  $("job-count").textContent = job.total && !failed ? `${job.done.toLocaleString("en")} of ${job.total.toLocaleString("en")}` : "";
+  $("job-percent").textContent = failed ? "" : `${Math.round(share * 100)}%`;
   if (job.total || finished) {
     bar.max = job.total || 1;
     bar.value = job.total ? job.done : share;

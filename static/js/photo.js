@@ -49,6 +49,10 @@ for (const [card, box] of boxes) {
   box?.addEventListener("click", () => requestAnimationFrame(() => enter(card)));
 }
 
+// An address that names a face keeps the browser from autofocus.
+const named = cards.find((card) => `#${card.id}` === location.hash && card.matches(".face-inbox"));
+if (named && document.activeElement === document.body) named.querySelector(CONTROLS).focus({ preventScroll: true });
+
 // Autofocus may have come before this script.
 for (const card of cards) if (card.contains(document.activeElement)) light(card, true);
 

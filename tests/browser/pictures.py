@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageOps
 
@@ -65,7 +66,7 @@ class Pictures:
         head = ImageOps.pad(head, (side, side), color=_BACKGROUND)
         return ImageOps.mirror(head) if mirrored else head
 
-    def _save(self, photo: Image.Image, name: str, **how: object) -> Path:
+    def _save(self, photo: Image.Image, name: str, **how: Any) -> Path:
         self._made += 1
         folder = self._folder / str(self._made)
         folder.mkdir()

@@ -131,7 +131,7 @@ def test_a_named_face_is_changed_with_the_keyboard(page: Page, shared_server: In
     page.keyboard.press("n")
     page.keyboard.type("Barack Obama")
     page.keyboard.press("Enter")
-    expect_notice(page, "Renamed.")
+    expect_notice(page, "This face has the new name.")
 
 
 def test_a_photo_is_chosen_with_the_keyboard(page: Page, pictures: Pictures) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -19,6 +19,7 @@ from tests.waiting import wait_for
 _LOOKS = Path(__file__).with_name("looks.js").read_text("utf-8")
 _LONG = "Wolfeschlegelsteinhausenbergerdorff" * 2
 _FINGER = 44
+_COLOURS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @dataclass(frozen=True)
@@ -63,44 +64,46 @@ def site(
         yield Site(installation, pages)
 
 
-@pytest.fixture
-def look(open_page: Watched, site: Site) -> Any:
-    """Complaints of all pages by name: look(method, argument, **options of the window)."""
-    open_page.expect_refusal("/nowhere/", 404)
-
-    def look(check: str, *widths: int, argument: int | None = None, **options: Any) -> dict[str, list[str]]:
-        page = open_page(site.installation, reduced_motion="reduce", **options)
-        complaints = {}
+@pytest.fixture(scope="module")
+def complaints(browser: Browser, site: Site) -> dict[str, dict[str, list[str]]]:
+    """What is wrong with the looks of the site, by check and then by page: every page is visited twice only."""
+    watched = Watched(browser)
+    watched.expect_refusal("/nowhere/", 404)
+    found: dict[str, dict[str, list[str]]] = {"tooWide": {}, "tooLow": {}, "tooFaint": {}}
+    for size, widths in ((PHONE, (320, 390)), (DESKTOP, (768, 1280))):
+        page = watched(site.installation, reduced_motion="reduce", **size)
         for name, path in site.pages.items():
             page.goto(path)
-            _unfold(page)
+            # What can be unfolded has to fit, too.
+            page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
             for width in widths:
                 page.set_viewport_size({"width": width, "height": 844})
-                told = page.evaluate(f"argument => {_LOOKS}.{check}(argument)", width if argument is None else argument)
-                if told:
-                    complaints[f"{name} at {width}"] = told
-        return complaints
-
-    return look
-
-
-@pytest.mark.parametrize(("size", "widths"), [(PHONE, (320, 390)), (DESKTOP, (768, 1280))], ids=["phone", "desktop"])
-def test_no_page_scrolls_sideways(look: Any, size: dict[str, Any], widths: tuple[int, ...]) -> None:
-    assert look("tooWide", *widths, **size) == {}
+                where = f"{name} at {width}"
+                found["tooWide"][where] = _complaints(page, "tooWide", width)
+                found["tooLow"][where] = _complaints(page, "tooLow", _FINGER) if size is PHONE else []
+                for colours in _COLOURS:
+                    page.emulate_media(color_scheme=colours)
+                    found["tooFaint"][f"{where}, {colours}"] = _complaints(page, "tooFaint")
+    watched.close()
+    assert not watched.wrong
+    return {check: {where: told for where, told in pages.items() if told} for check, pages in found.items()}
 
 
-def test_a_finger_finds_every_button(look: Any) -> None:
-    assert look("tooLow", 390, argument=_FINGER, **PHONE) == {}
+def test_no_page_scrolls_sideways(complaints: dict[str, Any]) -> None:
+    assert complaints["tooWide"] == {}
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_every_text_can_be_read(look: Any, colours: str) -> None:
-    assert look("tooFaint", 390, 1280, color_scheme=colours) == {}
+def test_a_finger_finds_every_button(complaints: dict[str, Any]) -> None:
+    assert complaints["tooLow"] == {}
+
+
+def test_every_text_can_be_read_in_light_and_in_dark(complaints: dict[str, Any]) -> None:
+    assert complaints["tooFaint"] == {}
 
 
 def test_dark_is_dark_and_light_is_light(open_page: Watched, site: Site) -> None:
     lightness = {}
-    for colours in ("light", "dark"):
+    for colours in _COLOURS:
         page = open_page(site.installation, color_scheme=colours)
         page.goto("/")
         color = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
@@ -130,9 +133,8 @@ def test_the_checks_find_what_they_are_for(
         }""",
         planted,
     )
-    [complaint] = page.evaluate(f"argument => {_LOOKS}.{check}(argument).slice(-1)", argument)
-    assert "planted" in complaint
+    assert "planted" in _complaints(page, check, argument)[-1]
 
 
-def _unfold(page: Page) -> None:
-    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+def _complaints(page: Page, check: str, argument: int | None = None) -> list[str]:
+    return list(page.evaluate(f"argument => {_LOOKS}.{check}(argument)", argument))

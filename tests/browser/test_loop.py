@@ -113,7 +113,7 @@ def test_someone_else_is_one_press_away_and_a_name_can_be_changed(page: Page, pi
     card(page).locator("summary").filter(has_text="Change").click()
     page.get_by_role("combobox", name="New name of face 1").fill("Barack Obama")
     card(page).get_by_role("button", name="Save name").click()
-    expect_notice(page, "Renamed.")
+    expect_notice(page, "This face has the new name.")
     expect(card(page).get_by_role("heading")).to_have_text("Barack Obama")
 
 
@@ -122,7 +122,7 @@ def test_a_name_can_be_taken_back(page: Page, shared_server: Installation, pictu
     page.goto(f"/photos/{photo['photo_id']}/")
     card(page).locator("summary").click()
     card(page).get_by_role("button", name="Take the name back").click()
-    expect_notice(page, "Taken back.")
+    expect_notice(page, "The face is waiting for a name again.")
     card(page).get_by_role("button", name="Yes, this is Barack Obama").click()
     expect_notice(page, "Saved: Barack Obama.")
 
@@ -146,11 +146,11 @@ def test_a_face_needs_no_name_and_can_be_brought_back(
 ) -> None:
     visit(page, shared_server, pictures.head("biden.jpg", mirrored=True))
     card(page).get_by_role("button", name=button).click()
-    expect_notice(page, "Set aside.")
+    expect_notice(page, "Put aside.")
     expect(page.get_by_role("heading", level=1)).to_have_text("All done with this photo")
     expect(card(page).get_by_role("heading", name=said)).to_be_visible()
     card(page).get_by_role("button", name="Bring it back").click()
-    expect_notice(page, "Taken back.")
+    expect_notice(page, "The face is waiting for a name again.")
     card(page).get_by_role("button", name="Yes, this is Joe Biden").click()
     expect_notice(page, "Saved: Joe Biden.")
 

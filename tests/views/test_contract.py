@@ -1,4 +1,4 @@
-"""DESIGN section 5, address by address: fields, status codes, and who gets a page."""
+"""docs/http.md, address by address: fields, status codes, and who gets a page."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_a_job_tells_how_far_it_is(reserve: Site, run_jobs: Jobs) -> None:
     run = run_jobs(reserve)
     reserve.post("/reset_training/", {"confirm": "RESET"}, html=True)
     waiting = reserve.get("/jobs/1/").get_json()
-    # `result` goes beyond DESIGN: it names the files that were skipped.
+    # `result` names the files that were skipped.
     assert set(waiting) == {"state", "done", "total", "message", "eta_s", "result"}
     assert (waiting["state"], waiting["done"], waiting["total"]) == ("queued", 0, 1)
     run(1)

@@ -1,4 +1,4 @@
-"""DESIGN section 7: who may ask, and what browsers are told to refuse on our behalf."""
+"""Who may ask, and what browsers are told to refuse on our behalf."""
 
 from __future__ import annotations
 

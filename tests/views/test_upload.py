@@ -242,7 +242,7 @@ def portraits(shots: Shots, count: int) -> list[tuple[str, bytes]]:
 def test_a_few_photos_are_answered_together(site: Site, shots: Shots) -> None:
     answer = site.upload(*portraits(shots, 2), ("beach.jpg", shots["landscape"]))
     assert answer.status_code == 200
-    # `refused` goes beyond DESIGN: which of several photos were not taken.
+    # `refused`: which of several photos were not taken.
     assert set(answer.get_json()) == {"photos", "refused"}
     assert answer.get_json()["refused"] == []
     photos = answer.get_json()["photos"]
@@ -304,7 +304,7 @@ def test_many_photos_are_looked_at_in_the_background(site: Site, shots: Shots, r
     run = run_jobs(site)
     answer = site.upload(*portraits(shots, 5), ("notes.jpg", b"milk, bread"))
     assert answer.status_code == 202
-    # `photo_ids` and `refused` go beyond DESIGN.
+    # Which photos the job is about, and which were not taken.
     assert set(answer.get_json()) == {"job_url", "photo_ids", "refused"}
     assert [refusal["file"] for refusal in answer.get_json()["refused"]] == ["notes.jpg"]
     assert len(site.files(UPLOADS)) == 5, "a photo is safe before anyone has looked at it"

@@ -103,7 +103,12 @@ def test_from_the_first_photo_to_a_suggestion_that_is_right(
     expect(page.get_by_role("link", name="Barack Obama")).to_contain_text("2 faces")
 
 
-def test_someone_else_is_one_press_away_and_a_name_can_be_changed(page: Page, pictures: Pictures) -> None:
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_someone_else_is_one_press_away_and_a_name_can_be_changed(
+    open_page: Watched, shared_server: Installation, pictures: Pictures, size: dict[str, Any]
+) -> None:
+    page = open_page(shared_server, **size)
+    page.goto("/")
     upload(page, pictures.head("obama2.jpg"))
     card(page).get_by_role("button", name="Joe Biden", exact=True).click()
     expect_notice(page, "Saved: Joe Biden.")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Watched
+from tests.browser.conftest import DESKTOP, PHONE, Watched
 from tests.browser.pictures import Pictures
 from tests.browser.serving import Installation
 from tests.browser.visitor import expect_shown
@@ -25,14 +27,19 @@ _REMEMBER = """job => {
 }"""
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_reset_with_progress(
-    server: Installation, open_page: Watched, pictures: Pictures, sample_photos: dict[str, Path]
+    server: Installation,
+    open_page: Watched,
+    pictures: Pictures,
+    sample_photos: dict[str, Path],
+    size: dict[str, Any],
 ) -> None:
     fill_reserve(server.home, sample_photos, 2 * _COPIES)
     # One of them is in the reserve, too: the two photos of that name must not get into each other's way.
     server.name(pictures.head("obama3.jpg"), "Barack Obama")
     server.name(pictures.head("biden.jpg"), "Somebody else")
-    page = open_page(server)
+    page = open_page(server, **size)
 
     page.goto("/admin/")
     section = page.get_by_label("Start again from the reserve")

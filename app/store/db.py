@@ -7,8 +7,10 @@ train.pickle holds it.
 
 from __future__ import annotations
 
+import fcntl
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,14 @@ class Database:
         )
         event.listen(self._engine, "connect", _prepare_connection)
         event.listen(self._engine, "begin", _begin)
+        # One process at a time: SQLite does not wait its turn to switch a new file to write-ahead logging.
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with closing(sqlite3.connect(path, timeout=_LOCK_WAIT_S)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+            self._create()
+
+    def _create(self) -> None:
         with self.write() as connection:
             metadata.create_all(connection)
             found = connection.execute(select(state.c.version)).scalar()
@@ -66,7 +76,7 @@ class Database:
 
 def _prepare_connection(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # sqlite3 must not begin on its own: see _begin
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

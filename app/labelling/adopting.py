@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from app.errors import InvalidInput, NamesakeError
 from app.labelling.decisions import place_photo
 from app.labelling.labels import clean_label
+from app.labelling.publication import entries_of
 from app.labelling.workspace import Work, Workspace
 from app.recognition import images
 from app.store import files, queries, unpickling
@@ -45,7 +46,7 @@ def import_pickle(workspace: Workspace, source: Path | BinaryIO, *, only_first: 
         if only_first and queries.pickle_length(connection) is not None:
             return 0
         photo_ids: dict[str, int] = {}
-        known: dict[int, dict[tuple[int, ...], Row[Any]]] = {}
+        known: dict[int, dict[tuple[int, ...], int]] = {}
         ambiguous = _ambiguous(entries)
         added = 0
         for entry, name in zip(entries, names, strict=True):
@@ -56,7 +57,7 @@ def import_pickle(workspace: Workspace, source: Path | BinaryIO, *, only_first: 
                 photo_ids[entry.image_path] = photo_id
             if photo_id not in known:
                 rows = queries.faces_of_photo(connection, photo_id)
-                known[photo_id] = {(row.top, row.right, row.bottom, row.left): row for row in rows}
+                known[photo_id] = {(row.top, row.right, row.bottom, row.left): row.id for row in rows}
             added += _add_face(work, photo_id, entry, person_id, known[photo_id])
         for photo_id in known:
             place_photo(workspace, work, photo_id)
@@ -68,11 +69,7 @@ def import_pickle(workspace: Workspace, source: Path | BinaryIO, *, only_first: 
 def export_pickle(workspace: Workspace, path: Path) -> int:
     """Write the training data to another file, in exactly the form of train.pickle; how many faces."""
     with workspace.database.read() as connection:
-        rows = queries.labelled_faces(connection)
-    entries = [
-        Entry(workspace.folders.image_path(row.folder, row.file_name), row.box, row.encoding, row.person)
-        for row in rows
-    ]
+        entries = entries_of(workspace.folders, queries.labelled_faces(connection))
     with files.translate_os_errors():
         Artifact(path).rewrite(entries)
     return len(entries)
@@ -85,11 +82,13 @@ def _label(entry: Entry, number: int) -> str:
         raise InvalidInput(f"Entry {number} of the pickle has no usable name: {error.message}") from error
 
 
-def _add_face(work: Work, photo_id: int, entry: Entry, person_id: int, known: dict[tuple[int, ...], Row[Any]]) -> int:
-    """1 if the face is new or had been waiting for a name, 0 if it was decided before."""
-    face = known.get(entry.box)
-    if face is None:
-        face_id = queries.add_face(
+def _add_face(work: Work, photo_id: int, entry: Entry, person_id: int, known: dict[tuple[int, ...], int]) -> int:
+    """1 if the face is new or had been waiting for a name, 0 if it was decided before.
+
+    known: the photo's faces by their box; a new one is added.
+    """
+    if entry.box not in known:
+        known[entry.box] = queries.add_face(
             work.connection,
             photo_id,
             entry.box,
@@ -98,13 +97,10 @@ def _add_face(work: Work, photo_id: int, entry: Entry, person_id: int, known: di
             revision=work.revision,
             person_id=person_id,
         )
-        added = queries.face(work.connection, face_id)
-        assert added is not None  # noqa: S101  (added just now)
-        known[entry.box] = added
         return 1
     named = queries.set_face(
         work.connection,
-        face.id,
+        known[entry.box],
         was="inbox",
         status="labelled",
         person_id=person_id,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
@@ -84,7 +85,7 @@ def encode_photo(workspace: Workspace, photo_id: int) -> None:
         if photo is None or photo.encoded:
             return
         queries.update_photo(work.connection, photo_id, encoded=True)
-        _add_faces(work.connection, photo_id, found, work.revision)
+        add_faces(work.connection, photo_id, found, work.revision)
         rows = queries.faces_of_photo(work.connection, photo_id)
     pictures.prepare(workspace, photo_id, decoded.pixels, rows)
 
@@ -128,7 +129,7 @@ def _add(workspace: Workspace, data: bytes, file_name: str, *, find_faces: bool)
                 height=decoded.height,
                 encoded=find_faces,
             )
-            _add_faces(work.connection, photo_id, found, work.revision)
+            add_faces(work.connection, photo_id, found, work.revision)
             rows = queries.faces_of_photo(work.connection, photo_id)
     except _TwinArrived:
         return _add(workspace, data, file_name, find_faces=find_faces)
@@ -160,8 +161,15 @@ def _restore(workspace: Workspace, photo_id: int, data: bytes) -> None:
         incoming.unlink(missing_ok=True)
 
 
-def _add_faces(connection: Connection, photo_id: int, found: Sequence[DetectedFace], revision: int) -> None:
-    for face in found:
+def add_faces(
+    connection: Connection,
+    photo_id: int,
+    found: Sequence[DetectedFace],
+    revision: int,
+    named: Mapping[int, int] = MappingProxyType({}),
+) -> None:
+    """Add the faces found in a photo. named: the person (id) of those, by index, that have a name already."""
+    for index, face in enumerate(found):
         queries.add_face(
             connection,
             photo_id,
@@ -169,6 +177,7 @@ def _add_faces(connection: Connection, photo_id: int, found: Sequence[DetectedFa
             queries.pack(face.encoding),
             low_quality=face.low_quality,
             revision=revision,
+            person_id=named.get(index),
         )
 
 

@@ -107,7 +107,9 @@ class Publication:
         sync_folder(self._path.parent)
 
     def _entries(self, rows: Sequence[queries.LabelledFace]) -> list[Entry]:
-        return [
-            Entry(self._folders.image_path(row.folder, row.file_name), row.box, row.encoding, row.person)
-            for row in rows
-        ]
+        return entries_of(self._folders, rows)
+
+
+def entries_of(folders: Folders, rows: Sequence[queries.LabelledFace]) -> list[Entry]:
+    """Labelled faces as train.pickle spells them."""
+    return [Entry(folders.image_path(row.folder, row.file_name), row.box, row.encoding, row.person) for row in rows]

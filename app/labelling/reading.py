@@ -21,11 +21,7 @@ _WORTH_OFFERING = 0.01
 
 def read_photo(workspace: Workspace, photo_id: int) -> Json:
     """A photo with its faces; at the top level what is known of the most prominent one. Raises NotFound."""
-    with workspace.database.read() as connection:
-        photo = queries.photo(connection, photo_id)
-        if photo is None:
-            raise NotFound("There is no such photo.")
-        rows = queries.faces_of_photo(connection, photo_id)
+    photo, rows = _photo_with_faces(workspace, photo_id)
     faces = read_faces(workspace, rows)
     best = faces[prominent(rows, photo)] if faces else None
     return {
@@ -70,11 +66,7 @@ def suggest(workspace: Workspace, rows: Sequence[Row[Any]]) -> dict[int, Suggest
 def read_page(workspace: Workspace, photo_id: int) -> tuple[Json, list[Json]]:
     """A photo and its faces with what only a page needs: sizes, quality, and the labelled faces that are the
     reason for each suggestion. Raises NotFound."""
-    with workspace.database.read() as connection:
-        photo = queries.photo(connection, photo_id)
-        if photo is None:
-            raise NotFound("There is no such photo.")
-        rows = queries.faces_of_photo(connection, photo_id)
+    photo, rows = _photo_with_faces(workspace, photo_id)
     suggestions = suggest(workspace, [row for row in rows if row.status == "inbox"])
     with workspace.database.read() as connection:
         names = queries.names(connection)
@@ -138,6 +130,14 @@ def prominent(rows: Sequence[Row[Any]], photo: Row[Any]) -> int:
     width = photo.width or max(box[1] for box in boxes) or 1
     height = photo.height or max(box[2] for box in boxes) or 1
     return most_prominent(boxes, width, height)
+
+
+def _photo_with_faces(workspace: Workspace, photo_id: int) -> tuple[Row[Any], list[Row[Any]]]:
+    with workspace.database.read() as connection:
+        photo = queries.photo(connection, photo_id)
+        if photo is None:
+            raise NotFound("There is no such photo.")
+        return photo, queries.faces_of_photo(connection, photo_id)
 
 
 def _face(workspace: Workspace, row: Row[Any], suggestion: Suggestion | None, names: dict[int, str]) -> Json:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from app.errors import Conflict, InvalidInput, NamesakeError
 from app.labelling.labels import clean_label
+from app.labelling.photos import add_faces
 from app.labelling.workspace import Workspace
 from app.recognition import images
 from app.recognition.engine import most_prominent
@@ -130,16 +131,7 @@ def _stage(workspace: Workspace, job_id: int, path: Path, label: str, seen: set[
                 width=photo.width,
                 height=photo.height,
             )
-            for index, face in enumerate(found):
-                queries.add_face(
-                    connection,
-                    photo_id,
-                    face.box,
-                    queries.pack(face.encoding),
-                    low_quality=face.low_quality,
-                    revision=0,
-                    person_id=person_id if index == chosen else None,
-                )
+            add_faces(connection, photo_id, found, revision=0, named={chosen: person_id})
     except BaseException:
         copy.unlink(missing_ok=True)
         raise

@@ -1,7 +1,9 @@
 """How gunicorn serves Namesake: on this machine only unless told otherwise, with the job consumer beside it."""
 
 import sys
+import threading
 
+from app import warm_up
 from app.config import load
 from app.errors import NamesakeError
 from app.jobs import supervise
@@ -17,7 +19,7 @@ threads = _settings.threads
 worker_class = "gthread"
 # Models are loaded after the fork, in each worker: sessions and locks do not survive one.
 preload_app = False
-# A photo is looked at within the request, and dlib lets nothing else run meanwhile.
+# A photo is looked at within the request, and ENGINE=dlib lets nothing else run meanwhile.
 timeout = 180
 graceful_timeout = 60
 control_socket_disable = True
@@ -28,5 +30,9 @@ def when_ready(server):
 
 
 def post_worker_init(worker):
-    """Each worker sees to it that there is a consumer. Not the master: it forks, and should have no threads."""
+    """Each worker loads its models, and sees to it that there is a job consumer.
+
+    Not the master: it forks, and should have no threads.
+    """
     supervise(_settings)
+    threading.Thread(target=warm_up, args=(worker.wsgi,), name="warm-up", daemon=True).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from app.labelling.photos import MEBIBYTE
 from app.labelling.reconciling import reconcile
 from app.labelling.workspace import Workspace
 from app.views import admin, faces, jobs, people, photos, upload
+
+log = logging.getLogger("namesake")
 
 # Requests of several photos at once: how many of the largest size one request may hold.
 _PHOTOS_A_REQUEST = 10
@@ -39,6 +42,7 @@ def create_app(home: Path | None = None, **overrides: Any) -> Flask:
     app.extensions["namesake"] = workspace
     app.extensions["namesake-queue"] = Queue(workspace)
 
+    _speak()
     http.init_app(app)
     security.init_app(app)
     for page in (upload, photos, faces, people, admin, jobs):
@@ -47,3 +51,18 @@ def create_app(home: Path | None = None, **overrides: Any) -> Flask:
     # After security's checks: who may not ask at all is told that, not how.
     app.before_request(http.check_form)
     return app
+
+
+def warm_up(app: Flask) -> None:
+    """Load what the first photo would otherwise wait for. Not before a fork: sessions and threads do not survive it."""
+    log.info("Ready, with the %s engine.", app.extensions["namesake"].engine.name)
+
+
+def _speak() -> None:
+    """What happens once and takes a while is said, unless whoever runs this has their own idea of logging."""
+    logger = logging.getLogger("namesake")
+    logger.setLevel(logging.INFO)
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("Namesake: %(message)s"))
+        logger.addHandler(handler)

@@ -96,7 +96,9 @@ def init_app(app: Flask) -> None:
 def show_health() -> ResponseReturnValue:
     counts = read_counts(workspace())
     shown = {key: counts[key] for key in ("faces", "people", "inbox")}
-    return jsonify({"status": "ok", **shown, "engine": workspace().engine.name})
+    engine = workspace().engine
+    note = {"engine_note": engine.note} if engine.note else {}
+    return jsonify({"status": "ok", **shown, "engine": engine.name, **note})
 
 
 def _as_json(value: Any) -> Any:

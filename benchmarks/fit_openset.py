@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from app.recognition.engine import load_engine, most_prominent
+from app.config import PROJECT
+from app.recognition.engine import Eyesight, load_engine, most_prominent
 from app.recognition.images import decode
 from app.recognition.propagation import (
     Projection,
@@ -80,11 +81,11 @@ def load(folder: Path, cache: Path | None) -> tuple[NDArray[np.float32], NDArray
     if cache and cache.exists():
         kept = np.load(cache)
         return kept["encodings"], kept["names"]
-    engine = load_engine("dlib", method="hog", detect_max_side=1600)
+    engine = load_engine("onnx", Eyesight(), PROJECT / "instance" / "models")
     encodings, names = [], []
     for path in sorted(folder.glob("people/*/*.jpg")) + sorted(folder.glob("strangers/*.jpg")):
         photo = decode(path.read_bytes(), max_pixels=100_000_000)
-        faces = engine.faces(photo.pixels)
+        faces = engine.faces(photo)
         if not faces:
             continue
         face = faces[most_prominent([face.box for face in faces], photo.width, photo.height)]

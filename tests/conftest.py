@@ -12,7 +12,9 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.config import PROJECT
 from app.labelling.workspace import Workspace
+from app.recognition import onnx_models
 from app.sample import fetch_sample
+from tests.server import share_models
 
 FACES = PROJECT.parent / "shared" / "faces"
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -42,12 +44,21 @@ def shared_faces() -> Path:
     return FACES
 
 
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where dlib's networks lie converted. Read only: who breaks something there takes a copy."""
+    folder = tmp_path_factory.mktemp("models")
+    onnx_models.load(folder)
+    return folder
+
+
 @pytest.fixture
-def make_app(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+def make_app(tmp_path: Path, models_folder: Path) -> Iterator[Callable[..., Flask]]:
     """Applications over tmp_path: a second one is what another worker or a restart would see."""
     made: list[Flask] = []
 
     def make(**settings: object) -> Flask:
+        share_models(tmp_path, models_folder)
         app = create_app(tmp_path, **settings)
         made.append(app)
         return app

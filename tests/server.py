@@ -32,8 +32,11 @@ class Server:
     home: Path
     command: tuple[str, ...] = GUNICORN
     settings: dict[str, str] = field(default_factory=dict)
+    models: Path | None = None
 
     def start(self) -> Server:
+        if self.models:
+            share_models(self.home, self.models)
         self.port = free_port()
         extra = ["--port", str(self.port)] if self.command == FLASK else []
         self.process = self.run(*self.command, *extra, NAMESAKE_BIND=f"127.0.0.1:{self.port}")
@@ -143,3 +146,11 @@ def _form(fields: dict[str, Any]) -> tuple[bytes, str]:
         more = f'; filename="{file_name}"' if file_name else ""
         parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode() + data)
     return b"\r\n".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
+
+
+def share_models(home: Path, models: Path) -> None:
+    """Spare an installation the conversion of dlib's networks, which takes a second or two."""
+    folder = home / "instance" / "models"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.symlink_to(models)

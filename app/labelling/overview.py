@@ -22,6 +22,7 @@ def read_overview(workspace: Workspace) -> dict[str, Any]:
             "reserve_photos": photos,
             "reserve_people": people,
             "engine": workspace.engine.name,
+            "engine_note": workspace.engine.note,
             "train_pickle_bytes": published.stat().st_size if published.exists() else 0,
             "train_pickle_path": settings.training_dataset_path,
         },

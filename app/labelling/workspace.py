@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from app.config import Settings
 from app.labelling.publication import Publication
-from app.recognition.engine import Engine, load_engine
+from app.recognition.engine import Engine, Eyesight, load_engine
 from app.recognition.gallery import Change, Gallery
 from app.recognition.openset import Recogniser, Suggestion
 from app.store import queries
@@ -58,12 +58,27 @@ class Workspace:
         self.database = Database(settings.instance / "namesake.sqlite")
         self._gallery = Gallery()
         self._gallery_lock = threading.Lock()
+        self._engine_lock = threading.Lock()
         self._recogniser = Recogniser(self._gallery, variance=settings.pca_variance, gamma=settings.gamma)
 
     @cached_property
     def engine(self) -> Engine:
-        settings = self.settings
-        return load_engine(settings.engine, method=settings.detection_method, detect_max_side=settings.detect_max_side)
+        """Loaded when it is first asked for: not before a fork, and not by commands that look at no photo."""
+        with self._engine_lock:
+            found = self.__dict__.get("engine")
+            return found or self.load_engine(self.settings.detection_method)
+
+    def load_engine(self, method: str) -> Engine:
+        """An engine as set up here, but for how it finds faces: "cnn" or "hog"."""
+        return load_engine(self.settings.engine, self._eyesight(method), self.settings.instance / "models")
+
+    @property
+    def enough(self) -> int:
+        """The long side beyond which photos need not be decoded, in pixels."""
+        return self._eyesight(self.settings.detection_method).enough
+
+    def _eyesight(self, method: str) -> Eyesight:
+        return Eyesight(method, self.settings.detect_max_side, self.settings.smallest_face)
 
     @contextmanager
     def changing(self) -> Iterator[Work]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from app.errors import InvalidInput, NamesakeError, TooLarge, UnsupportedType
-from app.recognition.quiet import quiet
+from app.recognition import footprint, strips
+from app.recognition.quiet import silence
 
 Pixels = NDArray[np.uint8]
 
@@ -29,18 +29,19 @@ _EXTENSIONS = {
     "AVIF": "avif",
 }
 
-# EXIF orientation -> what makes the picture upright.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = {_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
+# EXIF orientation -> what makes the picture upright: whether rows become columns, then which way it is flipped, as
+# OpenCV counts (0: upside down, 1: left to right, -1: both).
+_UPRIGHT = {2: (False, 1), 3: (False, -1), 4: (False, 0), 5: (True, None), 6: (True, 1), 7: (True, -1), 8: (True, 0)}
+_AS_IT_IS = (False, None)
 _ORIENTATION = 0x0112
+
+# What decoding a photo may take, the file and the result included. The rest of the process has 235 MB, networks and
+# all, and half a gigabyte is the most that one upload is to have.
+_MEMORY = 250 * 2**20
+# From here on it is worth while to make room first.
+_MUCH = 64 * 2**20
+# How much larger than enough a result may stay: resampling by so little costs more than it saves.
+_SLACK = 1.25
 
 _UNREADABLE = "The image cannot be read: it is damaged, incomplete or of a rare kind."
 
@@ -54,59 +55,75 @@ Image.MAX_IMAGE_PIXELS = None
 class Photo:
     """A decoded picture.
 
-    pixels: (height, width, 3) RGB, upright, C-contiguous. format: Pillow's name for it, such as "JPEG".
-    extension: how such files end, without the dot.
+    pixels: (rows, columns, 3) RGB, upright, C-contiguous: the photo, or a reduction of it. width, height: of the
+    photo itself, upright. format: Pillow's name for it, such as "JPEG". extension: how such files end, without
+    the dot.
     """
 
     pixels: Pixels
+    width: int
+    height: int
     format: str
     extension: str
 
-    @property
-    def width(self) -> int:
-        return int(self.pixels.shape[1])
+    @classmethod
+    def of(cls, pixels: Pixels) -> Photo:
+        """A picture that is at hand already."""
+        return cls(pixels, int(pixels.shape[1]), int(pixels.shape[0]), "PNG", "png")
 
-    @property
-    def height(self) -> int:
-        return int(self.pixels.shape[0])
+    def at_hand(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        """Where a box in the photo (top, right, bottom, left) lies in `pixels`: at least one of them is in it."""
+        rows, columns = self.pixels.shape[:2]
+        down, across = rows / self.height, columns / self.width
+        top, left = min(round(box[0] * down), rows - 1), min(round(box[3] * across), columns - 1)
+        return top, max(round(box[1] * across), left + 1), max(round(box[2] * down), top + 1), left
 
 
-def decode(data: bytes, *, max_pixels: int) -> Photo:
+def decode(data: bytes, *, max_pixels: int, enough: int | None = None) -> Photo:
     """The first picture in a file, as someone would look at it.
 
-    Raises InvalidInput (empty, no image, damaged), UnsupportedType (an image of another kind) and TooLarge
-    (more than `max_pixels` by its header: decided before any pixel is decoded).
+    enough: a long side, in pixels. A longer photo is reduced, to about that and not below it, which saves time and
+    memory; where nothing else fits into memory the long side may be as short as half of that. None: never reduced.
+
+    Raises InvalidInput (empty, no image, damaged), UnsupportedType (an image of another kind) and TooLarge (more
+    than `max_pixels`, or more than memory allows: judged by the header, before any pixel is decoded).
     """
     if not data:
         raise InvalidInput("The file is empty.")
-    with quiet():
-        # Importing face_recognition switches this on for the whole process: half a photo would pass for a
-        # whole.
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
-        try:
-            image = _open(data)
-            _check_size(*image.size, max_pixels)
-            image.load()
-            name = "JPEG" if image.format == "MPO" else str(image.format)
-            return Photo(_rgb(_upright(image)), name, _EXTENSIONS[name])
-        except NamesakeError:
-            raise
-        except Exception as error:
-            # A decoder of foreign bytes may raise anything at all.
-            raise InvalidInput(_UNREADABLE) from error
+    _settle()
+    try:
+        image = _open(data)
+        width, height = image.size
+        _check_size(width, height, max_pixels)
+        pixels = strips.load(image, data, _reduction(image, data, enough))
+        transposed, flip = _turn(image)
+        name = "JPEG" if image.format == "MPO" else str(image.format)
+        # With the decoder goes its memory, before there are copies of the result.
+        del image
+        if enough is not None and max(pixels.shape) > enough * _SLACK:
+            pixels = resize_to(pixels, enough)
+        if transposed:
+            width, height = height, width
+        return Photo(_upright(pixels, transposed, flip), width, height, name, _EXTENSIONS[name])
+    except NamesakeError:
+        raise
+    except Exception as error:
+        # A decoder of foreign bytes may raise anything at all.
+        raise InvalidInput(_UNREADABLE) from error
 
 
 def measure(data: bytes) -> tuple[int, int]:
     """(width, height) as decode would give them, from the header alone. Raises what decode raises for it."""
-    with quiet():
-        try:
-            image = _open(data)
-            width, height = image.size
-            return (height, width) if _turn(image) in _SIDEWAYS else (width, height)
-        except NamesakeError:
-            raise
-        except Exception as error:
-            raise InvalidInput(_UNREADABLE) from error
+    _settle()
+    try:
+        image = _open(data)
+        width, height = image.size
+        # Pillow gives the size of a TIFF as it will be once upright.
+        return (height, width) if _turn(image)[0] and image.format != "TIFF" else (width, height)
+    except NamesakeError:
+        raise
+    except Exception as error:
+        raise InvalidInput(_UNREADABLE) from error
 
 
 def resize_to(pixels: Pixels, max_side: int) -> Pixels:
@@ -147,6 +164,13 @@ def to_jpeg(pixels: Pixels, quality: int = 85) -> bytes:
     return out.getvalue()
 
 
+def _settle() -> None:
+    """Make Pillow strict and silent. Both are settings of the whole process that others may have changed since."""
+    silence(r"(PIL|pillow_heif)\.")
+    # Importing face_recognition switches this on: half a photo would pass for a whole.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
 def _open(data: bytes) -> ImageFile.ImageFile:
     known = set(_sniff(data))
     allowed = sorted(known & _EXTENSIONS.keys())
@@ -180,42 +204,44 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    turn = _turn(image)
-    return image if turn is None else image.transpose(turn)
+def _reduction(image: ImageFile.ImageFile, data: bytes, enough: int | None) -> int:
+    """The whole factor to reduce a picture by while it is decoded. Raises TooLarge when it does not fit even so."""
+    for factor in _reductions(image, enough):
+        needed = footprint.needed(image, data, factor)
+        if needed > _MUCH:
+            footprint.make_room()
+        if needed <= _MEMORY:
+            return factor
+    raise TooLarge(
+        f"The image is too large: opening its {image.width} x {image.height} pixels would take too much memory. "
+        "Save it as a plain JPEG, not a progressive one, or make it smaller."
+    )
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
+def _reductions(image: ImageFile.ImageFile, enough: int | None) -> tuple[int, ...]:
+    """The largest factor that leaves enough; and the next, for when memory is short."""
+    if enough is None:
+        return (1,)
+    longest = max(image.size)
+    if image.format in ("JPEG", "MPO"):
+        largest = next((draft for draft in (8, 4, 2) if footprint.reduced(longest, draft) >= enough), 1)
+        return largest, min(2 * largest, 8)
+    largest = max(1, longest // enough)
+    return largest, largest + 1
+
+
+def _turn(image: Image.Image) -> tuple[bool, int | None]:
     try:
         orientation = image.getexif().get(_ORIENTATION)
     except Exception:  # noqa: BLE001 - a picture with broken EXIF is still a picture
-        return None
-    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+        return _AS_IT_IS
+    return _UPRIGHT.get(orientation, _AS_IT_IS) if isinstance(orientation, int) else _AS_IT_IS
 
 
-def _rgb(image: Image.Image) -> Pixels:
-    if image.mode.startswith("I") or image.mode == "F":
-        return np.repeat(_eight_bit(np.asarray(image))[:, :, np.newaxis], 3, axis=2)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    # PIL hands out its memory read-only: np.array makes an array of our own.
-    return np.array(image.convert("RGB"))
-
-
-def _eight_bit(values: NDArray[Any]) -> Pixels:
-    """Grey levels of more than 8 bits, or of no fixed range, as bytes. (Pillow would clip them to 255.)"""
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        high_bytes: Pixels = (values >> 8).astype(np.uint8)
-        return high_bytes
-    levels = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = min(0.0, float(levels.min())), float(levels.max())
-    # Files do not say what white is: the smallest of the usual whites that nothing exceeds.
-    white = next((usual for usual in (1.0, 255.0, 65535.0) if high <= usual), high)
-    scaled = (levels - low) * (255.0 / (white - low))
-    rounded: Pixels = np.rint(scaled).astype(np.uint8)
-    return rounded
+def _upright(pixels: Pixels, transposed: bool, flip: int | None) -> Pixels:
+    if transposed:
+        pixels = np.asarray(cv2.transpose(pixels))
+    return pixels if flip is None else np.asarray(cv2.flip(pixels, flip))
 
 
 def _resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:

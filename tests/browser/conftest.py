@@ -65,18 +65,18 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, sample_photos: dict[str, 
 
 
 @pytest.fixture
-def server(browser: Browser, tmp_path: Path) -> Iterator[Installation]:
+def server(browser: Browser, tmp_path: Path, models_folder: Path) -> Iterator[Installation]:
     """An empty installation."""
-    with serve(tmp_path / "home") as installation:
+    with serve(tmp_path / "home", models_folder) as installation:
         yield installation
 
 
 @pytest.fixture(scope="session")
 def _shared_server(
-    browser: Browser, tmp_path_factory: pytest.TempPathFactory, pictures: Pictures
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, pictures: Pictures, models_folder: Path
 ) -> Iterator[tuple[Installation, list[int]]]:
     """An installation, and the number of the last photo that the next test need not mind."""
-    with serve(tmp_path_factory.mktemp("home")) as installation:
+    with serve(tmp_path_factory.mktemp("home"), models_folder) as installation:
         installation.name(pictures.head("obama.jpg"), "Barack Obama")
         installation.name(pictures.head("biden.jpg"), "Joe Biden")
         yield installation, [2]

@@ -64,10 +64,10 @@ class Installation:
 
 
 @contextmanager
-def serve(home: Path) -> Iterator[Installation]:
+def serve(home: Path, models: Path) -> Iterator[Installation]:
     """Run gunicorn over `home`, with two workers, until the block ends. Its log may tell of nothing that broke."""
     home.mkdir(parents=True, exist_ok=True)
-    server = Server(home, settings={"NAMESAKE_WORKERS": "2"}).start()
+    server = Server(home, settings={"NAMESAKE_WORKERS": "2"}, models=models).start()
     try:
         yield Installation(server)
     finally:

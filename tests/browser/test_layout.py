@@ -32,11 +32,15 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(
-    browser: Browser, tmp_path_factory: pytest.TempPathFactory, pictures: Pictures, sample_photos: dict[str, Path]
+    browser: Browser,
+    tmp_path_factory: pytest.TempPathFactory,
+    models_folder: Path,
+    pictures: Pictures,
+    sample_photos: dict[str, Path],
 ) -> Iterator[Site]:
     home = tmp_path_factory.mktemp("home")
     fill_reserve(home, sample_photos, 1)
-    with serve(home) as installation:
+    with serve(home, models_folder) as installation:
         job = installation.server.start_reset()
         wait_for(lambda: installation.json(job)["state"] == "done", "the reset")
         unknown = installation.upload(pictures.head("biden.jpg", name=f"{_LONG}.jpg"))

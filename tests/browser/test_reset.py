@@ -15,7 +15,7 @@ from tests.browser.serving import Installation
 from tests.browser.visitor import expect_shown
 from tests.server import fill_reserve
 
-_COPIES = 8
+_COPIES = 40
 _REMEMBER = """job => {
   window.sameDocument = true;
   window.bars = [];

@@ -35,7 +35,9 @@ _FURTHER = {"Mei Tanaka": 7, "Amara Okafor": 12, "Yusuf Demir": 4, "Ingrid Holm"
 
 
 @pytest.fixture(scope="module")
-def album(browser: Browser, tmp_path_factory: pytest.TempPathFactory, pictures: Pictures) -> Iterator[Installation]:
+def album(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, models_folder: Path, pictures: Pictures
+) -> Iterator[Installation]:
     """Seven people with a name; a photo of two and one of one waiting."""
     home = tmp_path_factory.mktemp("album")
     _adopt_strangers(home)
@@ -45,7 +47,7 @@ def album(browser: Browser, tmp_path_factory: pytest.TempPathFactory, pictures: 
         for number in range(3):
             made = pictures.head("obama2.jpg", mirrored=bool(number % 2))
             (folder / f"{number + 1}.jpg").write_bytes(made.read_bytes())
-    with serve(home) as installation:
+    with serve(home, models_folder) as installation:
         for number, sample in enumerate(("obama.jpg", "obama3.jpg", "obama3.jpg", "obama.jpg")):
             installation.name(pictures.head(sample, mirrored=number > 1, name=f"ana-{number}.jpg"), _ANA)
         for number in range(3):

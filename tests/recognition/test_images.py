@@ -3,15 +3,21 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import subprocess
+import sys
+import textwrap
 import threading
 import tracemalloc
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
+from app.config import PROJECT
 from app.errors import InvalidInput, TooLarge, UnsupportedType
 from app.recognition.images import Pixels, crop, decode, measure, resize_to, scale, to_jpeg
 
@@ -216,13 +222,17 @@ def test_a_file_cut_short_is_refused(kind: str, share: float) -> None:
         opened(data[: int(share * len(data))])
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_file_cut_short_is_refused_even_after_another_library_has_asked_pillow_to_accept_it(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = saved(Image.fromarray(noise), kind)
+    half = data[: len(data) * 3 // 4]
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    data = saved(quarters(), "JPEG")
+    Image.open(io.BytesIO(half)).load()
     with pytest.raises(InvalidInput):
-        opened(data[: len(data) // 2])
+        opened(half)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "HEIF", "AVIF"])
@@ -268,12 +278,12 @@ def test_the_limit_is_the_number_of_pixels_and_includes_itself() -> None:
 
 
 def test_broken_exif_costs_the_orientation_not_the_photo() -> None:
-    broken = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff" + b"\x12\x01\x03\x00" + bytes(10)
-    assert_upright(opened(saved(quarters(), "JPEG", exif=broken, quality=95, subsampling=0)))
+    assert_upright(opened(broken_exif()))
 
 
-def test_threads_decoding_at_once_leave_the_warning_filters_alone() -> None:
+def test_threads_decoding_at_once_leave_the_warning_filters_as_one_does() -> None:
     data = saved(quarters(), "PNG")
+    opened(data)
     before = list(warnings.filters)
     threads = [threading.Thread(target=lambda: [opened(data) for _ in range(20)]) for _ in range(8)]
     for thread in threads:
@@ -281,6 +291,81 @@ def test_threads_decoding_at_once_leave_the_warning_filters_alone() -> None:
     for thread in threads:
         thread.join()
     assert list(warnings.filters) == before
+
+
+def test_two_photos_are_decoded_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2)
+    prepare = PngImagePlugin.PngImageFile.load_prepare
+
+    def meet(image: PngImagePlugin.PngImageFile) -> None:
+        # Who waits alone for a minute will wait for ever: one decode keeps the other out.
+        both.wait(timeout=60)
+        prepare(image)
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load_prepare", meet)
+    data = saved(quarters(), "PNG")
+    with ThreadPoolExecutor(2) as pool:
+        for pixels in pool.map(opened, [data, data]):
+            assert_upright(pixels)
+
+
+def broken_animation() -> bytes:
+    """A PNG that says it is animated, with no frames: Pillow warns, and takes it for a plain one."""
+    data = saved(quarters(), "PNG")
+    body = b"acTL" + bytes(8)
+    return data[:33] + struct.pack(">I", 8) + body + struct.pack(">I", zlib.crc32(body)) + data[33:]
+
+
+def broken_exif() -> bytes:
+    broken = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff" + b"\x12\x01\x03\x00" + bytes(10)
+    return saved(quarters(), "JPEG", exif=broken, quality=95, subsampling=0)
+
+
+WARNED_OF = {"a broken animation": broken_animation(), "broken EXIF": broken_exif()}
+
+
+@pytest.mark.parametrize("what", WARNED_OF)
+def test_pillow_does_warn_of(what: str) -> None:
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        Image.open(io.BytesIO(WARNED_OF[what])).getexif()
+    assert given
+
+
+@pytest.mark.parametrize("what", WARNED_OF)
+@pytest.mark.parametrize("filters", ["error", "always", "default"])
+def test_what_pillow_warns_of_is_no_error_and_is_not_heard(what: str, filters: str) -> None:
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter(filters)  # type: ignore[arg-type]
+        assert_upright(opened(WARNED_OF[what]))
+        assert measure(WARNED_OF[what]) == (96, 64)
+    assert not given
+
+
+@pytest.mark.parametrize("filters", ["error", "always"])
+def test_nothing_is_printed_however_python_was_started(tmp_path: Path, filters: str) -> None:
+    files = []
+    for name, data in {
+        **WARNED_OF,
+        "half": saved(quarters(), "WEBP")[:-9],
+        "cut": saved(quarters(), "TIFF")[:-9],
+    }.items():
+        files.append(tmp_path / name)
+        files[-1].write_bytes(data)
+    code = """
+        import sys, pathlib
+        from app.errors import InvalidInput
+        from app.recognition.images import decode
+        for name in sys.argv[1:]:
+            try:
+                print(decode(pathlib.Path(name).read_bytes(), max_pixels=10**6).width)
+            except InvalidInput:
+                print("refused")
+    """
+    command = [sys.executable, "-W", filters, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code)]
+    done = subprocess.run([*command, *map(str, files)], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["96", "96", "refused", "refused"]
+    assert done.stderr == ""
 
 
 def test_resizing_bounds_the_long_side_and_leaves_small_pictures_alone() -> None:
@@ -336,9 +421,10 @@ def test_a_jpeg_made_here_has_no_metadata() -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_size_by_the_header_is_the_size_once_decoded(orientation: int) -> None:
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"])
+def test_the_size_by_the_header_is_the_size_once_decoded(kind: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = saved(quarters(), "JPEG", exif=exif)
+    data = saved(quarters(), kind, exif=exif.tobytes())
     photo = decode(data, max_pixels=1_000_000)
     assert measure(data) == (photo.width, photo.height)

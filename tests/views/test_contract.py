@@ -176,7 +176,7 @@ def test_admin_tells_the_state_of_the_installation(untouched: Site) -> None:
 
 def test_health_counts(untouched: Site) -> None:
     shown = untouched.get("/healthz").get_json()
-    assert shown == {"status": "ok", "faces": 4, "people": 0, "inbox": 4, "engine": "dlib"}
+    assert shown == {"status": "ok", "faces": 4, "people": 0, "inbox": 4, "engine": "onnx"}
 
 
 def test_a_reset_that_is_done_in_time_says_what_came_of_it(reserve: Site, monkeypatch: pytest.MonkeyPatch) -> None:

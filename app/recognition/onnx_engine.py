@@ -1,0 +1,51 @@
+"""The fast engine: dlib's two networks in ONNX Runtime, its landmarks and its hog detector in dlib itself."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dlib
+import numpy as np
+from numpy.typing import NDArray
+
+from app.recognition import chips, onnx_models
+from app.recognition.engine import Box, Eyesight
+from app.recognition.images import Pixels
+from app.recognition.looking import LookingEngine
+
+
+class OnnxEngine(LookingEngine):
+    """See Engine. models: the folder of converted networks. Raises EngineUnfit."""
+
+    name = "onnx"
+
+    def __init__(self, eyesight: Eyesight, models: Path) -> None:
+        super().__init__(eyesight)
+        self._folder = models
+        self._models = onnx_models.load(models)
+        # dlib's hog keeps scratch memory in the detector, and takes half a second to load: those not at work.
+        self._hogs: list[Any] = []
+
+    def one_threaded(self) -> OnnxEngine:
+        if self._models.threads == 1:
+            return self
+        engine = copy.copy(self)
+        engine._models = onnx_models.load(self._folder, threads=1)
+        return engine
+
+    def _detect(self, pixels: Pixels) -> list[Box]:
+        if self.eyesight.method == "cnn":
+            return [box for box, _ in self._models.detector.detect(pixels)]
+        try:
+            hog = self._hogs.pop()
+        except IndexError:
+            hog = dlib.get_frontal_face_detector()
+        found = hog(pixels, 0)
+        self._hogs.append(hog)
+        return [(face.top(), face.right(), face.bottom(), face.left()) for face in found]
+
+    def _encode(self, crops: Sequence[tuple[Pixels, Box]]) -> NDArray[np.float32]:
+        return self._models.encode(chips.cut(crops))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from app.errors import NamesakeError
 from app.http import queue, workspace
 from app.labelling import adopting, encoding, progress, reconciling, resetting
 from app.labelling.reading import read_counts
-from app.recognition.engine import load_engine
 from app.sample import lay_out_sample
 from app.store.artifact import Artifact
+from app.store.partial import Partial
 
 
 def init_app(app: Flask) -> None:
@@ -54,17 +54,32 @@ def encode(folder: Path, output: Path, method: str | None, label_from: str) -> N
     stem its whole name. What is served is not touched.
     """
     settings = workspace().settings
-    engine = load_engine(
-        settings.engine, method=method or settings.detection_method, detect_max_side=settings.detect_max_side
-    )
-    files = sum(1 for path in folder.rglob("*") if path.is_file())
-    with _told(), _writing(output):
-        with click.progressbar(length=files, label="Encoding") as bar:
+    method = method or settings.detection_method
+    engine = workspace().load_engine(method)
+    basis = {
+        "engine": engine.name,
+        "method": method,
+        "detect_max_side": settings.detect_max_side,
+        "smallest_face": settings.smallest_face,
+        "max_pixels": settings.max_pixels,
+    }
+    with _told(), _writing(output), _going_on_later():
+        partial = Partial(output.with_name(f"{output.name}.partial"), basis)
+        if len(partial):
+            click.echo(f"resumed: {_photos(len(partial))} encoded before")
+        with _progress() as watch:
             encoded = encoding.encode_folder(
-                folder, engine, label_from=label_from, max_pixels=settings.max_pixels, each=lambda _name: bar.update(1)
+                folder,
+                engine,
+                partial,
+                label_from=label_from,
+                max_pixels=settings.max_pixels,
+                enough=workspace().enough,
+                watch=watch,
             )
         if encoded.entries:
             Artifact(output).rewrite(encoded.entries)
+        partial.remove()
     faces, people = len(encoded.entries), len({entry.name for entry in encoded.entries})
     for name, why in encoded.skipped:
         click.echo(f"skipped {name}: {why}")
@@ -73,6 +88,35 @@ def encode(folder: Path, output: Path, method: str | None, label_from: str) -> N
     if not encoded.entries:
         raise click.ClickException("No photo had a usable face: nothing was written.")
     click.echo(f"{faces} faces of {people} people written to {output}, {len(encoded.skipped)} files skipped.")
+
+
+def _photos(number: int) -> str:
+    return "1 photo was" if number == 1 else f"{number:,} photos were"
+
+
+@contextmanager
+def _going_on_later() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise NamesakeError("Interrupted. What is encoded is kept: the same command goes on from there.") from None
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[..., None]]:
+    """A bar with how many, the time left and the rate: to be told done and total."""
+
+    def rate(_photo: None) -> str:
+        return f"{1 / bar.time_per_iteration:.1f} photos a second" if bar.time_per_iteration else ""
+
+    def watch(done: int, total: int, _message: str = "") -> None:
+        bar.length = total
+        bar.update(done - bar.pos)
+        bar.render_progress()
+
+    bar = click.progressbar(length=1, label="Encoding", show_pos=True, item_show_func=rate)
+    with bar:
+        yield watch
 
 
 @click.command("import-pickle")
@@ -111,12 +155,7 @@ def reset(yes: bool) -> None:
 def _reset_now() -> str:
     """Run a reset in this process, with a progress bar; what it says at the end."""
     job_id = resetting.request_reset(workspace())
-    with click.progressbar(length=1, label="Encoding") as bar:
-
-        def watch(done: int, total: int, _message: str) -> None:
-            bar.length = max(total, 1)
-            bar.update(done - bar.pos)
-
+    with _progress() as watch:
         queue().run(job_id, watch)
     job = progress.read_job(workspace(), job_id)
     if job["state"] != "done":

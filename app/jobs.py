@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from huey import SqliteHuey
 from huey.serializer import SignedSerializer
@@ -23,7 +23,7 @@ from huey.serializer import SignedSerializer
 from app.config import PREFIX, PROJECT, Settings
 from app.errors import NamesakeError
 from app.labelling import progress, resetting
-from app.labelling.photos import encode_photo
+from app.labelling.finding import find_faces
 from app.labelling.workspace import Workspace
 from app.security import read_secret
 
@@ -133,7 +133,7 @@ def _run(workspace: Workspace, job_id: int, watch: Report | None) -> None:
     job = progress.begin(workspace, job_id)
     if job is None:
         return
-    run, abandon = _KINDS[job.kind]
+    kind = _KINDS[job.kind]
 
     def report(done: int, total: int, message: str) -> None:
         progress.report(workspace, job_id, done=done, total=total, message=message)
@@ -142,15 +142,15 @@ def _run(workspace: Workspace, job_id: int, watch: Report | None) -> None:
 
     try:
         if job.attempts > progress.MAX_ATTEMPTS:
-            raise NamesakeError("It was stopped half-way too often. Nothing was changed.")
-        result = run(workspace, job_id, job.payload, report)
+            raise NamesakeError(f"It was stopped half-way too often. {kind.left}")
+        result = kind.run(workspace, job_id, job.payload, report)
     except Exception as error:
-        abandon(workspace, job_id)
+        kind.abandon(workspace, job_id)
         if isinstance(error, NamesakeError):
             message = error.message
         else:
             log.exception("job %s failed", job_id)
-            message = "It failed unexpectedly. Nothing was changed."
+            message = f"It failed unexpectedly. {kind.left}"
         progress.finish(workspace, job_id, "failed", message, {"refused": isinstance(error, NamesakeError)})
         return
     progress.finish(workspace, job_id, "done", _summary(job.kind, result), result)
@@ -162,14 +162,8 @@ def _reset(workspace: Workspace, job_id: int, _payload: Any, report: Report) -> 
 
 def _encode(workspace: Workspace, _job_id: int, payload: Any, report: Report) -> dict[str, Any]:
     photo_ids = payload["photo_ids"]
-    skipped = []
-    for number, photo_id in enumerate(photo_ids):
-        report(number, len(photo_ids), "Looking for faces")
-        try:
-            encode_photo(workspace, photo_id)
-        except NamesakeError as error:
-            skipped.append((f"photo {photo_id}", error.message))
-    report(len(photo_ids), len(photo_ids), "Looking for faces")
+    problems = find_faces(workspace, photo_ids, lambda done: report(done, len(photo_ids), "Looking for faces"))
+    skipped = [(f"photo {photo_id}", error.message) for photo_id, error in problems]
     return {"photos": len(photo_ids) - len(skipped), "skipped": skipped}
 
 
@@ -186,7 +180,15 @@ def _nothing_to_abandon(_workspace: Workspace, _job_id: int) -> None:
     return None
 
 
-_KINDS: dict[str, tuple[Callable[[Workspace, int, Any, Report], dict[str, Any]], Callable[[Workspace, int], None]]] = {
-    "reset": (_reset, resetting.abandon_reset),
-    "encode": (_encode, _nothing_to_abandon),
+class _Kind(NamedTuple):
+    """left: what a failure leaves, in words."""
+
+    run: Callable[[Workspace, int, Any, Report], dict[str, Any]]
+    abandon: Callable[[Workspace, int], None]
+    left: str
+
+
+_KINDS = {
+    "reset": _Kind(_reset, resetting.abandon_reset, "Nothing was changed."),
+    "encode": _Kind(_encode, _nothing_to_abandon, "The faces found until then are kept."),
 }

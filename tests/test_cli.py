@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +19,10 @@ from flask import Flask
 
 from app.config import PROJECT
 from app.labelling.workspace import Workspace
+from app.recognition import bulk
 from tests.labelling.consistency import assert_consistent, names_in, published, rows
 from tests.labelling.squares import SquaresEngine, picture
+from tests.labelling.workers import AHEAD, die
 
 Run = Callable[..., Result]
 
@@ -35,9 +40,11 @@ def run(app: Flask) -> Run:
 
 
 @pytest.fixture
-def squares(monkeypatch: pytest.MonkeyPatch) -> None:
+def squares(monkeypatch: pytest.MonkeyPatch) -> SquaresEngine:
     """`encode` asks for an engine of its own, by method: give it the one that reads squares."""
-    monkeypatch.setattr("app.cli.load_engine", lambda *_arguments, **_options: SquaresEngine())
+    engine = SquaresEngine()
+    monkeypatch.setattr(Workspace, "load_engine", lambda *_arguments: engine)
+    return engine
 
 
 def fill(folder: Path, **files: bytes) -> Path:
@@ -118,6 +125,165 @@ class TestEncode:
     ) -> None:
         given = {"-d": str(folder), "-o": str(tmp_path / "out.pickle")} | dict([arguments])
         assert told(run("encode", *[word for pair in given.items() for word in pair]))
+
+
+class TestEncodeThatIsBrokenOff:
+    """What it has encoded is not encoded again, and what it writes in the end is the same to the last bit."""
+
+    PHOTOS = 2 * AHEAD
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        files = {f"alice/{take:03}.png": picture("alice", take=take) for take in range(self.PHOTOS - 3)}
+        odd = {"bob_1.png": picture("bob", "eve"), "carol/nobody.png": picture(None), "carol/notes.txt": b"a text"}
+        return fill(tmp_path / "labelled", **files, **odd)
+
+    @pytest.fixture
+    def output(self, tmp_path: Path) -> Path:
+        return tmp_path / "out.pickle"
+
+    @pytest.fixture
+    def whole(self, squares: SquaresEngine, run: Run, folder: Path, tmp_path: Path) -> bytes:
+        """What comes of it when nothing happens."""
+        assert run("encode", "-d", folder, "-o", tmp_path / "whole.pickle").exit_code == 0
+        assert not (tmp_path / "whole.pickle.partial").exists()
+        squares.looked = 0
+        return (tmp_path / "whole.pickle").read_bytes()
+
+    def kept(self, output: Path) -> int:
+        """How many photos are in the partial file."""
+        return output.with_name("out.pickle.partial").read_bytes().count(b"\n") - 1
+
+    @pytest.mark.parametrize("processors", [1, 2, 3])
+    def test_or_not_gives_the_same_whatever_the_number_of_processors(
+        self, run: Run, folder: Path, output: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch, processors: int
+    ) -> None:
+        monkeypatch.setattr(bulk, "processors", lambda: processors)
+        assert run("encode", "-d", folder, "-o", output).exit_code == 0
+        assert output.read_bytes() == whole
+
+    def test_by_a_kill_goes_on(
+        self, run: Run, folder: Path, output: Path, whole: bytes, squares: SquaresEngine, tmp_path: Path
+    ) -> None:
+        die(tmp_path, "further photos looked at", "encode", folder, output)
+        kept = self.kept(output)
+        assert bulk.CHUNK <= kept <= AHEAD
+        assert not output.exists()
+        result = run("encode", "-d", folder, "-o", output)
+        assert result.output.splitlines()[0] == f"resumed: {kept} photos were encoded before"
+        assert squares.looked == self.PHOTOS - 1 - kept  # the text was never looked at
+        assert output.read_bytes() == whole
+        assert list(tmp_path.glob("*.partial")) == []
+
+    def test_by_the_keyboard_says_how_to_go_on(
+        self,
+        run: Run,
+        folder: Path,
+        output: Path,
+        whole: bytes,
+        squares: SquaresEngine,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(bulk, "processors", lambda: 2)
+        real = squares.look
+
+        def look(photos: Any) -> Any:
+            found = real(photos)
+            if squares.looked > AHEAD:
+                raise KeyboardInterrupt
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(squares, "look", look)
+            assert "the same command goes on from there" in told(run("encode", "-d", folder, "-o", output))
+        kept = self.kept(output)
+        assert bulk.CHUNK <= kept < self.PHOTOS
+        squares.looked = 0
+        assert "resumed" in run("encode", "-d", folder, "-o", output).output
+        assert squares.looked == self.PHOTOS - 1 - kept
+        assert output.read_bytes() == whole
+
+    @pytest.fixture
+    def broken_off(self, folder: Path, output: Path, whole: bytes, tmp_path: Path) -> Path:
+        """The partial file that a kill has left."""
+        die(tmp_path, "further photos looked at", "encode", folder, output)
+        return output.with_name("out.pickle.partial")
+
+    def test_notices_what_has_changed_meanwhile(
+        self, run: Run, folder: Path, output: Path, broken_off: Path, tmp_path: Path
+    ) -> None:
+        """By the bytes, whatever the times and names say."""
+        first, second = folder / "alice/000.png", folder / "alice/001.png"
+        time = first.stat().st_mtime_ns
+        first.write_bytes(picture("alice", take=900))
+        os.utime(first, ns=(time, time))
+        second.rename(folder / "alice/zzz.png")
+        assert "resumed" in run("encode", "-d", folder, "-o", output).output
+        assert "resumed" not in run("encode", "-d", folder, "-o", tmp_path / "fresh.pickle").output
+        assert output.read_bytes() == (tmp_path / "fresh.pickle").read_bytes()
+
+    def test_can_go_on_with_other_labels(
+        self, run: Run, folder: Path, output: Path, broken_off: Path, tmp_path: Path
+    ) -> None:
+        arguments = ("encode", "-d", folder, "--label-from", "stem", "-o")
+        assert "resumed" in run(*arguments, output).output
+        run(*arguments, tmp_path / "fresh.pickle")
+        assert output.read_bytes() == (tmp_path / "fresh.pickle").read_bytes()
+
+    @pytest.mark.usefixtures("broken_off")
+    def test_begins_anew_by_another_method(
+        self, run: Run, folder: Path, output: Path, squares: SquaresEngine, whole: bytes
+    ) -> None:
+        assert "resumed" not in run("encode", "-d", folder, "-o", output, "-m", "hog").output
+        assert squares.looked == self.PHOTOS - 1
+        assert output.read_bytes() == whole
+
+    @pytest.mark.parametrize("setting", ["DETECT_MAX_SIDE", "SMALLEST_FACE", "MAX_PIXELS"])
+    @pytest.mark.usefixtures("broken_off", "squares")
+    def test_begins_anew_with_other_settings(
+        self, folder: Path, output: Path, make_app: Callable[..., Flask], setting: str
+    ) -> None:
+        app = make_app(**{setting: {"DETECT_MAX_SIDE": 800, "SMALLEST_FACE": 80, "MAX_PIXELS": 10_000}[setting]})
+        with app.app_context():
+            result = app.test_cli_runner().invoke(args=["encode", "-d", str(folder), "-o", str(output)])
+        assert result.exit_code == 0
+        assert "resumed" not in result.output
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda data: data[:-7],
+            lambda data: data[: len(data) // 2] + b"?" + data[len(data) // 2 + 1 :],
+            lambda _: b"junk",
+        ],
+        ids=["cut off", "in the middle", "not ours"],
+    )
+    def test_trusts_nothing_that_is_damaged(
+        self, run: Run, folder: Path, output: Path, whole: bytes, broken_off: Path, damage: Callable[[bytes], bytes]
+    ) -> None:
+        broken_off.write_bytes(damage(broken_off.read_bytes()))
+        assert run("encode", "-d", folder, "-o", output).exit_code == 0
+        assert output.read_bytes() == whole
+
+    @pytest.mark.usefixtures("squares")
+    def test_needs_the_place_of_the_partial_file(self, run: Run, folder: Path, output: Path) -> None:
+        output.with_name("out.pickle.partial").mkdir()
+        assert "cannot be written" in told(run("encode", "-d", folder, "-o", output))
+
+
+class TestTheProgressBar:
+    @pytest.mark.usefixtures("squares")
+    def test_shows_how_many_how_fast_and_how_long(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = fill(tmp_path / "labelled", **{f"{take}.png": picture("alice", take=take) for take in range(10)})
+        seconds = count(step=2)
+        monkeypatch.setattr("click._termui_impl.time", SimpleNamespace(time=lambda: next(seconds)))
+        monkeypatch.setattr("click._termui_impl.isatty", lambda _stream: True)
+        output = run("encode", "-d", folder, "-o", tmp_path / "out.pickle").output
+        assert "0/10" in output
+        assert "10/10" in output
+        assert re.search(r"4/10 +00:00:\d\d +\d+\.\d photos a second", output), output
 
 
 class TestImportAndExport:

@@ -22,13 +22,13 @@ MANY = 24
 
 
 @pytest.fixture
-def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def make_server(tmp_path: Path, models_folder: Path) -> Iterator[Callable[..., Server]]:
     made: list[Server] = []
 
     def make(*command: str) -> Server:
         (tmp_path / "instance").mkdir(exist_ok=True)
         arguments = {"command": command} if command else {}
-        made.append(Server(tmp_path, settings={"NAMESAKE_WORKERS": str(WORKERS)}, **arguments))
+        made.append(Server(tmp_path, settings={"NAMESAKE_WORKERS": str(WORKERS)}, models=models_folder, **arguments))
         return made[-1].start()
 
     yield make
@@ -113,7 +113,7 @@ def test_confirms_over_many_connections_are_all_kept(
 class TestAResetInTheBackground:
     """Long enough to be hit in the middle."""
 
-    PHOTOS = 16
+    PHOTOS = 48
 
     @pytest.fixture(autouse=True)
     def _reserve(self, tmp_path: Path, sample_photos: dict[str, Path]) -> None:

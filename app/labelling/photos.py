@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from types import MappingProxyType
 
 from sqlalchemy import Connection
 
 from app.errors import InvalidInput, NamesakeError, NotFound, TooLarge
 from app.labelling import pictures
+from app.labelling.finding import add_faces, find_faces
 from app.labelling.workspace import Workspace
 from app.recognition import images
-from app.recognition.engine import DetectedFace
 from app.store import files, jobs, queries
 from app.store.files import safe_stem
 
@@ -35,13 +34,13 @@ def add_photo(workspace: Workspace, data: bytes, file_name: str) -> int:
 
     Raises what images.decode raises, and TooLarge; nothing is stored then.
     """
-    return _add(workspace, data, file_name, find_faces=True)
+    return _add(workspace, data, file_name, look=True)
 
 
 def store_photos(
     workspace: Workspace, uploads: Iterable[tuple[str, Callable[[], bytes]]]
 ) -> tuple[list[int], list[Refusal]]:
-    """Store photos whose faces are found later, by `encode_photo`: (ids, refusals).
+    """Store photos whose faces are found later, by `find_faces`: (ids, refusals).
 
     uploads: the name of each, and what reads its bytes. Raises the refusal when there is nothing else.
     """
@@ -49,7 +48,7 @@ def store_photos(
     for file_name, read in uploads:
         try:
             data = read()
-            ids.append(_add(workspace, data, file_name, find_faces=False))
+            ids.append(_add(workspace, data, file_name, look=False))
         except NamesakeError as error:
             refusals.append(Refusal(file_name, error))
     if not ids:
@@ -64,32 +63,6 @@ def request_encoding(workspace: Workspace, photo_ids: Sequence[int]) -> int:
         return jobs.add(connection, "encode", payload, len(photo_ids), "Waiting to start")
 
 
-def encode_photo(workspace: Workspace, photo_id: int) -> None:
-    """Find the faces of a photo that is stored already. Does nothing when that has been done.
-
-    Raises NotFound when the photo or its file has gone.
-    """
-    with workspace.database.read() as connection:
-        photo = queries.photo(connection, photo_id)
-    if photo is None:
-        raise NotFound("There is no such photo.")
-    if photo.encoded:
-        return
-    path = workspace.folders.path(photo.folder, photo.name)
-    if path is None or not path.exists():
-        raise NotFound("The file of this photo is not here.")
-    decoded = images.decode(path.read_bytes(), max_pixels=workspace.settings.max_pixels)
-    found = workspace.engine.faces(decoded.pixels)
-    with workspace.changing() as work:
-        photo = queries.photo(work.connection, photo_id)
-        if photo is None or photo.encoded:
-            return
-        queries.update_photo(work.connection, photo_id, encoded=True)
-        add_faces(work.connection, photo_id, found, work.revision)
-        rows = queries.faces_of_photo(work.connection, photo_id)
-    pictures.prepare(workspace, photo_id, decoded.pixels, rows)
-
-
 def check_size(workspace: Workspace, size: int) -> None:
     """Raises TooLarge."""
     limit = workspace.settings.max_upload_mb
@@ -97,18 +70,19 @@ def check_size(workspace: Workspace, size: int) -> None:
         raise TooLarge(f"This photo has {size / MEBIBYTE:.1f} MB. Photos of up to {limit} MB are taken.")
 
 
-def _add(workspace: Workspace, data: bytes, file_name: str, *, find_faces: bool) -> int:
+def _add(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> int:
     check_size(workspace, len(data))
     digest = hashlib.sha256(data).hexdigest()
     with workspace.database.read() as connection:
         known = queries.photo_by_hash(connection, digest)
     if known is not None:
         _restore(workspace, known.id, data)
-        if find_faces:
-            encode_photo(workspace, known.id)
+        if look:
+            for _photo_id, problem in find_faces(workspace, [known.id]):
+                raise problem
         return int(known.id)
-    decoded = images.decode(data, max_pixels=workspace.settings.max_pixels)
-    found = workspace.engine.faces(decoded.pixels) if find_faces else []
+    decoded = images.decode(data, max_pixels=workspace.settings.max_pixels, enough=workspace.enough)
+    found = workspace.engine.faces(decoded) if look else []
     uploads = workspace.folders.roots["uploads"]
     incoming = files.write_new(uploads, data)
     try:
@@ -127,15 +101,14 @@ def _add(workspace: Workspace, data: bytes, file_name: str, *, find_faces: bool)
                 size=len(data),
                 width=decoded.width,
                 height=decoded.height,
-                encoded=find_faces,
+                encoded=look,
             )
-            add_faces(work.connection, photo_id, found, work.revision)
-            rows = queries.faces_of_photo(work.connection, photo_id)
+            faces = add_faces(work.connection, photo_id, found, work.revision)
     except _TwinArrived:
-        return _add(workspace, data, file_name, find_faces=find_faces)
+        return _add(workspace, data, file_name, look=look)
     finally:
         incoming.unlink(missing_ok=True)
-    pictures.prepare(workspace, photo_id, decoded.pixels, rows)
+    pictures.keep(workspace, photo_id, faces, pictures.draw(decoded, [face.box for face in found]))
     return photo_id
 
 
@@ -159,26 +132,6 @@ def _restore(workspace: Workspace, photo_id: int, data: bytes) -> None:
                 work.move((incoming, path))
     finally:
         incoming.unlink(missing_ok=True)
-
-
-def add_faces(
-    connection: Connection,
-    photo_id: int,
-    found: Sequence[DetectedFace],
-    revision: int,
-    named: Mapping[int, int] = MappingProxyType({}),
-) -> None:
-    """Add the faces found in a photo. named: the person (id) of those, by index, that have a name already."""
-    for index, face in enumerate(found):
-        queries.add_face(
-            connection,
-            photo_id,
-            face.box,
-            queries.pack(face.encoding),
-            low_quality=face.low_quality,
-            revision=revision,
-            person_id=named.get(index),
-        )
 
 
 def _upload_name(workspace: Workspace, connection: Connection, file_name: str, extension: str) -> str:

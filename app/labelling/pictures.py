@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Row
 
 from app.errors import NamesakeError, NotFound
 from app.labelling.workspace import Workspace
 from app.recognition import images
+from app.recognition.engine import Box
+from app.recognition.images import Photo
 from app.store import queries
 
 
@@ -35,8 +34,8 @@ def thumb(workspace: Workspace, face_id: int) -> Path:
             face = queries.face(connection, face_id)
         if face is None:
             raise NotFound("There is no such face.")
-        pixels = _pixels(workspace, face.folder, face.file_name)
-        _keep(path, images.crop(pixels, (face.top, face.right, face.bottom, face.left), side=THUMB_SIDE))
+        photo = _decoded(workspace, face.folder, face.file_name, workspace.enough)
+        _keep(path, _thumb(photo, (face.top, face.right, face.bottom, face.left)))
     return path
 
 
@@ -48,17 +47,29 @@ def display(workspace: Workspace, photo_id: int) -> Path:
             photo = queries.photo(connection, photo_id)
         if photo is None:
             raise NotFound("There is no such photo.")
-        _keep(path, images.resize_to(_pixels(workspace, photo.folder, photo.name), DISPLAY_SIDE))
+        _keep(path, _display(_decoded(workspace, photo.folder, photo.name, DISPLAY_SIDE)))
     return path
 
 
-def prepare(workspace: Workspace, photo_id: int, pixels: NDArray[np.uint8], faces: list[Row[Any]]) -> None:
-    """Make the pictures of a photo while its pixels are at hand. If the disk will not, they are made on demand."""
+@dataclass(frozen=True)
+class Drawn:
+    """JPEG files: the photo as pages show it, and the crop of each face."""
+
+    display: bytes
+    thumbs: list[bytes]
+
+
+def draw(photo: Photo, boxes: Sequence[Box]) -> Drawn:
+    """The pictures of a photo, made while it is at hand."""
+    return Drawn(_display(photo), [_thumb(photo, box) for box in boxes])
+
+
+def keep(workspace: Workspace, photo_id: int, face_ids: Sequence[int], drawn: Drawn) -> None:
+    """Keep the pictures of a photo and its faces. If the disk will not, they are made on demand."""
     try:
-        _keep(_display_path(workspace, photo_id), images.resize_to(pixels, DISPLAY_SIDE))
-        for face in faces:
-            crop = images.crop(pixels, (face.top, face.right, face.bottom, face.left), side=THUMB_SIDE)
-            _keep(_thumb_path(workspace, face.id), crop)
+        _keep(_display_path(workspace, photo_id), drawn.display)
+        for face_id, thumb in zip(face_ids, drawn.thumbs, strict=True):
+            _keep(_thumb_path(workspace, face_id), thumb)
     except OSError as error:
         log.warning("pictures of photo %s were not kept: %s", photo_id, error.strerror)
 
@@ -71,21 +82,29 @@ def _display_path(workspace: Workspace, photo_id: int) -> Path:
     return workspace.settings.instance / "pictures" / f"photo-{photo_id}.jpg"
 
 
-def _pixels(workspace: Workspace, folder: str, name: str) -> NDArray[np.uint8]:
+def _decoded(workspace: Workspace, folder: str, name: str, enough: int) -> Photo:
     path = workspace.folders.path(folder, name)
     try:
         if path is None:
             raise FileNotFoundError
-        return images.decode(path.read_bytes(), max_pixels=workspace.settings.max_pixels).pixels
+        return images.decode(path.read_bytes(), max_pixels=workspace.settings.max_pixels, enough=enough)
     except (OSError, NamesakeError) as error:
         raise FileMissing("The file of this photo is not here.") from error
 
 
-def _keep(path: Path, pixels: NDArray[np.uint8]) -> None:
+def _thumb(photo: Photo, box: Box) -> bytes:
+    return images.to_jpeg(images.crop(photo.pixels, photo.at_hand(box), side=THUMB_SIDE))
+
+
+def _display(photo: Photo) -> bytes:
+    return images.to_jpeg(images.resize_to(photo.pixels, DISPLAY_SIDE))
+
+
+def _keep(path: Path, jpeg: bytes) -> None:
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
     try:
-        temporary.write_bytes(images.to_jpeg(pixels))
+        temporary.write_bytes(jpeg)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)

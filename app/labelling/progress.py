@@ -33,7 +33,7 @@ def describe(job: Row[Any]) -> dict[str, Any]:
         "state": job.state,
         "done": job.done,
         "total": job.total,
-        "message": job.message,
+        "message": _message(job),
         "eta_s": _eta_s(job),
         "result": job.result,
         "created": job.created_at,
@@ -99,10 +99,22 @@ def is_idle(workspace: Workspace) -> bool:
         return True
 
 
+def _message(job: Row[Any]) -> str:
+    pace = _pace(job)
+    if pace is None or job.done == job.total:
+        return str(job.message)
+    return f"{job.message}: {pace:.{0 if pace >= 10 else 1}f} a second"
+
+
 def _eta_s(job: Row[Any]) -> int | None:
+    pace = _pace(job)
+    return None if pace is None else round((job.total - job.done) / pace)
+
+
+def _pace(job: Row[Any]) -> float | None:
+    """How many a second, in this run: what runs before it have done goes by too fast to count."""
     done: int = job.done - job.done_before
     if job.state != "running" or done <= 0 or job.started_at is None:
         return None
     spent: float = (queries.now() - job.started_at).total_seconds()
-    left: int = job.total - job.done
-    return round(spent / done * left)
+    return done / max(spent, 0.001)

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from app.errors import Conflict, InvalidInput, NamesakeError
+from app.labelling.finding import add_faces
 from app.labelling.labels import clean_label
-from app.labelling.photos import add_faces
 from app.labelling.workspace import Workspace
-from app.recognition import images
-from app.recognition.engine import most_prominent
+from app.recognition import bulk, images
+from app.recognition.engine import DetectedFace, most_prominent
 from app.store import files, jobs, queries, staging
 
 Report = Callable[[int, int, str], None]
@@ -77,15 +78,16 @@ def run_reset(workspace: Workspace, job_id: int, report: Report) -> dict[str, An
         return {key: done.after[key] for key in ("faces", "people", "skipped")}
     reserve = workspace.folders.roots["reserve"]
     found = files.labelled_files(reserve)
-    skipped: list[tuple[str, str]] = []
-    seen: set[str] = set()
-    for number, (path, label) in enumerate(found):
-        report(number, len(found), f"Looking for faces in {path.relative_to(reserve)}")
-        try:
-            _stage(workspace, job_id, path, label, seen)
-        except NamesakeError as error:
-            skipped.append((str(path.relative_to(reserve)), error.message))
+    stage = _Stage(workspace, job_id)
+
+    def store(outcomes: Sequence[bulk.Outcome[_File, _Candidate]]) -> None:
+        stage.store(outcomes)
+        report(stage.done, len(found), "Looking for faces in the reserve")
+
+    report(0, len(found), "Looking for faces in the reserve")
+    bulk.view_all(workspace.engine, found, stage.view, store)
     report(len(found), len(found), "Switching over")
+    skipped = [(str(path.relative_to(reserve)), why) for path, why in stage.skipped]
     result = _switch(workspace, job_id, skipped)
     shutil.rmtree(_staging_folder(workspace, job_id), ignore_errors=True)
     return result
@@ -98,43 +100,98 @@ def abandon_reset(workspace: Workspace, job_id: int) -> None:
     shutil.rmtree(_staging_folder(workspace, job_id), ignore_errors=True)
 
 
-def _stage(workspace: Workspace, job_id: int, path: Path, label: str, seen: set[str]) -> None:
-    name = clean_label(label)
-    data = files.read_bytes(path)
-    digest = hashlib.sha256(data).hexdigest()
-    if digest in seen:
-        raise Conflict("The same photo is in the reserve twice.")
-    seen.add(digest)
-    with workspace.database.read() as connection:
-        if staging.has_photo(connection, job_id, digest):
-            return  # before this job was killed
-    photo = images.decode(data, max_pixels=workspace.settings.max_pixels)
-    found = workspace.engine.faces(photo.pixels)
-    if not found:
-        raise InvalidInput("No face was found.")
-    chosen = most_prominent([face.box for face in found], photo.width, photo.height)
-    folder = _staging_folder(workspace, job_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    file_name = files.numbered_name(folder, files.safe_stem(name, "person"), photo.extension)
-    copy = files.write_new(folder, data, file_name)
-    try:
-        with workspace.database.write() as connection:
-            person_id = queries.person_id(connection, name)
-            photo_id = staging.add_photo(
-                connection,
-                job_id,
-                folder="staging",
-                name=f"{folder.name}/{file_name}",
-                named_for=person_id,
-                sha256=digest,
-                size=len(data),
-                width=photo.width,
-                height=photo.height,
-            )
-            add_faces(connection, photo_id, found, revision=0, named={chosen: person_id})
-    except BaseException:
-        copy.unlink(missing_ok=True)
-        raise
+_File = tuple[Path, str]
+"""with its label"""
+
+
+@dataclass(frozen=True)
+class _New:
+    """A photo that is not staged yet. copy: the hidden file in the staging folder. named: an index into faces."""
+
+    label: str
+    copy: Path
+    photo: dict[str, Any]
+    extension: str
+    faces: list[DetectedFace]
+    named: int
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A photo of the reserve; `new` unless it was staged before this job was killed."""
+
+    sha256: str
+    new: _New | None = None
+
+
+class _Stage:
+    """What a reset has read, beside what is there: rows in state "staged", files in a folder of their own."""
+
+    def __init__(self, workspace: Workspace, job_id: int) -> None:
+        self.skipped: list[tuple[Path, str]] = []
+        self._workspace = workspace
+        self._job_id = job_id
+        self._folder = _staging_folder(workspace, job_id)
+        with workspace.database.read() as connection:
+            photos = staging.photos(connection, job_id)
+        self._staged = {photo.sha256 for photo in photos}
+        self._met: set[str] = set()
+        names = {Path(photo.name).name for photo in photos}
+        for path in self._folder.glob("*"):
+            if path.name not in names:
+                path.unlink()  # its row was not committed when the job was killed
+
+    @property
+    def done(self) -> int:
+        """Files that are staged or skipped."""
+        return len(self._met) + len(self.skipped)
+
+    def view(self, file: _File) -> bulk.Viewing[_Candidate]:
+        path, label = file
+        label = clean_label(label)
+        data = files.read_bytes(path)
+        digest = hashlib.sha256(data).hexdigest()
+        if digest in self._staged:
+            return _Candidate(digest)
+        photo = images.decode(data, max_pixels=self._workspace.settings.max_pixels, enough=self._workspace.enough)
+        faces = yield photo
+        if not faces:
+            raise InvalidInput("No face was found.")
+        named = most_prominent([face.box for face in faces], photo.width, photo.height)
+        copy = files.write_new(self._folder, data)
+        facts = {"sha256": digest, "size": len(data), "width": photo.width, "height": photo.height}
+        return _Candidate(digest, _New(label, copy, facts, photo.extension, faces, named))
+
+    def store(self, outcomes: Sequence[bulk.Outcome[_File, _Candidate]]) -> None:
+        new = []
+        for (path, _label), candidate in outcomes:
+            if isinstance(candidate, NamesakeError):
+                self.skipped.append((path, candidate.message))
+            elif candidate.sha256 in self._met:
+                self.skipped.append((path, "The same photo is in the reserve twice."))
+            else:
+                self._met.add(candidate.sha256)
+                new += [candidate.new] if candidate.new else []
+        if new:
+            with self._workspace.database.write() as connection:
+                for photo in new:
+                    self._add(connection, photo)
+                files.sync_folder(self._folder)
+            self._staged |= {photo.photo["sha256"] for photo in new}
+
+    def _add(self, connection: Connection, new: _New) -> None:
+        name = files.numbered_name(self._folder, files.safe_stem(new.label, "person"), new.extension)
+        new.copy.rename(self._folder / name)
+        person_id = queries.person_id(connection, new.label)
+        photo_id = staging.add_photo(
+            connection,
+            self._job_id,
+            folder="staging",
+            name=f"{self._folder.name}/{name}",
+            named_for=person_id,
+            **new.photo,
+        )
+        add_faces(connection, photo_id, new.faces, revision=0, named={new.named: person_id})
 
 
 def _switch(workspace: Workspace, job_id: int, skipped: list[tuple[str, str]]) -> dict[str, Any]:

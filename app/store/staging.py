@@ -17,11 +17,6 @@ def photos(connection: Connection, job_id: int) -> list[Row[Any]]:
     return list(connection.execute(query))
 
 
-def has_photo(connection: Connection, job_id: int, sha256: str) -> bool:
-    query = select(photos_table.c.id).where(_staged_by(job_id), photos_table.c.sha256 == sha256)
-    return connection.execute(query).first() is not None
-
-
 def add_photo(connection: Connection, job_id: int, **values: Any) -> int:
     return insert_row(connection, photos_table, state="staged", batch=job_id, encoded=True, created_at=now(), **values)
 

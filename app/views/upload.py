@@ -12,7 +12,7 @@ from werkzeug.datastructures import FileStorage
 
 from app.errors import InvalidInput, NoFaceFound
 from app.http import next_page, queue, wants_html, workspace
-from app.labelling import photos, reading
+from app.labelling import finding, photos, reading
 from app.labelling.waiting import waiting_photos
 
 bp = Blueprint("upload", __name__)
@@ -47,8 +47,7 @@ def upload() -> ResponseReturnValue:
     if len(sent) > FEW:
         return _answer_later(sent)
     ids, refusals = photos.store_photos(workspace(), _readers(sent))
-    for photo_id in ids:
-        photos.encode_photo(workspace(), photo_id)
+    finding.find_faces(workspace(), ids)
     _flash_refusals(refusals)
     if wants_html():
         flash("1 photo is in." if len(ids) == 1 else f"{len(ids)} photos are in.", "success")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +16,7 @@ from app.errors import InvalidInput
 from app.labelling import photos
 from app.labelling.workspace import Workspace
 from app.recognition.engine import Box, DetectedFace
+from app.recognition.images import Photo
 
 CELL = 64
 _INSET = 8
@@ -25,21 +28,32 @@ class SquaresEngine:
 
     What is tested with it is what becomes of faces once they are found. dlib takes half a second a photo, so that
     hundreds of decisions and dozens of crashes could not be tried with it; these squares are decoded, stored and
-    moved like any photo. `looked` counts the photos it was shown.
+    moved like any photo. `looked` counts the photos it was shown, by any thread.
     """
 
     name: str = "squares"
+    note: str = ""
     looked: int = 0
-    boxes: list[Box] = field(default_factory=list)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
-    def faces(self, pixels: NDArray[np.uint8]) -> list[DetectedFace]:
-        self.looked += 1
-        columns = range(0, pixels.shape[1] - CELL + 1, CELL)
+    def faces(self, photo: Photo) -> list[DetectedFace]:
+        return self.look([photo])[0]
+
+    def look(self, photos: Sequence[Photo]) -> list[list[DetectedFace]]:
+        with self._counting:
+            self.looked += len(photos)
+        return [self._squares(photo) for photo in photos]
+
+    def one_threaded(self) -> SquaresEngine:
+        return self
+
+    def _squares(self, photo: Photo) -> list[DetectedFace]:
+        columns = range(0, photo.width - CELL + 1, CELL)
         boxes = [(_INSET, left + CELL - _INSET, CELL - _INSET, left + _INSET) for left in columns]
-        return [self.encode_box(pixels, box) for box in boxes if _colour(pixels, box)[0]]
+        return [self.encode_box(photo, box) for box in boxes if _colour(photo.pixels, box)[0]]
 
-    def encode_box(self, pixels: NDArray[np.uint8], box: Box) -> DetectedFace:
-        person, high, low = _colour(pixels, box)
+    def encode_box(self, photo: Photo, box: Box) -> DetectedFace:
+        person, high, low = _colour(photo.pixels, box)
         if not person:
             raise InvalidInput("There is no square there.")
         return DetectedFace(box, encoding_of(person, 256 * high + low), low_quality=False)

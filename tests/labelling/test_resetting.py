@@ -14,10 +14,11 @@ from app.errors import Conflict, InvalidInput
 from app.jobs import Queue
 from app.labelling import decisions, progress, reading, resetting
 from app.labelling.workspace import Workspace
+from app.recognition import bulk
 from tests.labelling.consistency import assert_consistent, files_in, names_in, rows, snapshot
 from tests.labelling.saying import named_photo, path_of
 from tests.labelling.squares import SquaresEngine, picture, upload
-from tests.labelling.workers import die
+from tests.labelling.workers import AHEAD, die
 
 RESERVE: dict[str, bytes] = {
     "alice/holiday.png": picture("alice", take=101),
@@ -26,6 +27,8 @@ RESERVE: dict[str, bytes] = {
     "bob (2).png": picture("bob", take=104),
     "Sam Altman.png": picture("sam", take=105),
 }
+# So many that, by the time a process is killed, some are stored and some are not.
+LARGE: dict[str, bytes] = {f"alice/{take:03}.png": picture("alice", take=take) for take in range(2 * AHEAD)}
 
 
 def fill_reserve(home: Path, files: Mapping[str, bytes] = RESERVE) -> None:
@@ -142,7 +145,7 @@ class TestAReset:
 
     def test_survives_a_file_that_goes_away_meanwhile(self, used: Workspace, home: Path) -> None:
         def watch(done: int, _total: int, _message: str) -> None:
-            if done == 1:
+            if done == 0:
                 (home / "datasets/reserve/bob_01.png").unlink()
 
         job = run(used, resetting.request_reset(used), watch)
@@ -154,7 +157,7 @@ class TestAReset:
         waiting = path_of(used, 2)
 
         def watch(done: int, _total: int, _message: str) -> None:
-            if done == 2:
+            if done == bulk.CHUNK:
                 decisions.confirm(used, waiting, "trent")
 
         run(used, resetting.request_reset(used), watch)
@@ -178,7 +181,21 @@ class TestAReset:
             seen.append((job["state"], job["done"], job["total"]))
 
         run(used, job_id, watch)
-        assert seen == [("running", done, 5) for done in range(6)]
+        looking = [*range(0, 5, bulk.CHUNK), 5]
+        switching = 5
+        assert seen == [("running", done, 5) for done in [*looking, switching]]
+
+    @pytest.mark.parametrize("processors", [1, 2, 3])
+    def test_gives_the_same_whatever_the_number_of_processors(
+        self, used: Workspace, home: Path, monkeypatch: pytest.MonkeyPatch, processors: int
+    ) -> None:
+        fill_reserve(home, {**LARGE, "alice/again.png": LARGE["alice/003.png"], "bob/broken.png": b"no"})
+        monkeypatch.setattr(bulk, "processors", lambda: 2)
+        skipped = reset(used)["result"]["skipped"]
+        before = (home / "instance/train.pickle").read_bytes(), files_in(home)
+        monkeypatch.setattr(bulk, "processors", lambda: processors)
+        assert reset(used)["result"]["skipped"] == skipped
+        assert ((home / "instance/train.pickle").read_bytes(), files_in(home)) == before
 
 
 class TestThePlan:
@@ -206,8 +223,12 @@ class TestThePlan:
         assert resetting.describe_reset(used)["possible"]
 
 
+def staged_photos(home: Path) -> list[dict[str, Any]]:
+    return rows(home, "SELECT * FROM photos WHERE state = 'staged'")
+
+
 def assert_nothing_staged(home: Path) -> None:
-    assert not rows(home, "SELECT * FROM photos WHERE state = 'staged'")
+    assert not staged_photos(home)
     assert not [path for path in (home / "datasets/.staging").rglob("*") if path.is_file()]
 
 
@@ -224,10 +245,11 @@ class TestAResetThatFails:
 
     def test_for_a_fault_of_ours_leaves_everything_and_says_no_more(self, used: Workspace, home: Path) -> None:
         class Broken(SquaresEngine):
-            def faces(self, pixels: Any) -> Any:
-                if self.looked == 3:
+            def look(self, photos: Any) -> Any:
+                found = super().look(photos)
+                if self.looked > bulk.CHUNK:
                     raise RuntimeError("secret inner detail")
-                return super().faces(pixels)
+                return found
 
         before = snapshot(home)
         used.engine = Broken()
@@ -250,10 +272,10 @@ class TestAResetThatFails:
         before = snapshot(home)
         real, calls = os.rename, iter(range(100))
 
-        def rename(*paths: Any, **options: Any) -> None:
-            if next(calls) == 3:
+        def rename(source: Any, target: Any, **options: Any) -> None:
+            if "training" in Path(target).parts and next(calls) == 3:
                 raise OSError(28, "No space left on device")
-            real(*paths, **options)
+            real(source, target, **options)
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "rename", rename)
@@ -265,24 +287,61 @@ class TestAResetThatFails:
         assert_nothing_staged(home)
         assert_consistent(used)
 
+    def test_for_want_of_space_does_not_pass_over_the_photos_that_found_none(
+        self, used: Workspace, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = snapshot(home)
+        real, room = os.fsync, iter(range(4))
+
+        def fsync(descriptor: Any) -> None:
+            if next(room, None) is None:
+                raise OSError(28, "No space left on device")
+            real(descriptor)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            job = reset(used)
+        assert job["state"] == "failed"
+        assert "disk is full" in job["message"]
+        assert snapshot(home)["pickle"] == before["pickle"]
+        assert snapshot(home)["files"] == before["files"]
+        assert_nothing_staged(home)
+
 
 SWITCHING = ("journal written", "photo moved", "before the rewrite", "rewritten")
 
 
 class TestAResetThatIsKilled:
-    def test_does_not_look_again_at_what_it_has_seen(
+    def test_does_not_look_again_at_what_is_staged(
         self, used: Workspace, home: Path, open_workspace: Callable[[], Workspace]
     ) -> None:
+        fill_reserve(home, LARGE)
+        everything = len(LARGE) + len(RESERVE)
         job_id = resetting.request_reset(used)
-        die(home, "fourth photo looked at", "run job", job_id)
+        die(home, "further photos looked at", "run job", job_id)
         assert_consistent(used)
+        staged = len(staged_photos(home))
+        assert bulk.CHUNK <= staged <= AHEAD
         restarted = open_workspace()
-        assert restarted.engine.looked == 0
         assert run(restarted, job_id)["state"] == "done"
-        assert restarted.engine.looked == len(RESERVE) - 3
-        assert len(names_in(home)) == len(RESERVE)
+        assert restarted.engine.looked == everything - staged
+        assert len(names_in(home)) == everything
         assert_consistent(restarted)
         assert_nothing_staged(home)
+
+    @pytest.mark.parametrize("where", ["further photos looked at", "photo staged"])
+    def test_comes_to_what_it_would_have_come_to(
+        self, workspace: Workspace, home: Path, open_workspace: Callable[[], Workspace], where: str
+    ) -> None:
+        fill_reserve(home, LARGE)
+        job_id = resetting.request_reset(workspace)
+        die(home, where, "run job", job_id)
+        restarted = open_workspace()
+        run(restarted, job_id)
+        resumed = (home / "instance/train.pickle").read_bytes(), files_in(home)
+        assert_consistent(restarted)
+        reset(restarted)
+        assert ((home / "instance/train.pickle").read_bytes(), files_in(home)) == resumed
 
     @pytest.mark.parametrize("where", SWITCHING)
     def test_while_it_switches_has_switched_nothing_and_goes_on(
@@ -351,11 +410,13 @@ class TestAResetThatIsKilled:
         self, workspace: Workspace, home: Path, open_workspace: Callable[[], Workspace]
     ) -> None:
         """A machine that is switched off every evening, say."""
-        fill_reserve(home, {f"alice_{take}.png": picture("alice", take=take) for take in range(17)})
+        evenings = 5
+        many = evenings * AHEAD + 1
+        fill_reserve(home, {f"alice_{take}.png": picture("alice", take=take) for take in range(many)})
         job_id = resetting.request_reset(workspace)
-        for _evening in range(5):
-            die(home, "fourth photo looked at", "run job", job_id)
-        assert run(open_workspace(), job_id)["result"]["faces"] == 17
+        for _evening in range(evenings):
+            die(home, "further photos looked at", "run job", job_id)
+        assert run(open_workspace(), job_id)["result"]["faces"] == many
         assert_consistent(workspace)
 
 

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import sklearn.decomposition  # noqa: F401 - what the product imports only when it first needs it, 1 s in every process
+from flask import Flask
 
 from app import create_app
 from app.config import PROJECT
 from app.errors import NamesakeError
 from app.labelling import decisions, resetting
 from app.labelling.workspace import Workspace
+from app.recognition import bulk
+from app.recognition.images import Photo
 from tests.labelling.squares import SquaresEngine
 
 _context = multiprocessing.get_context("forkserver")
@@ -129,27 +132,45 @@ def _is_journal(path: Any, *_rest: Any) -> bool:
     return Path(path).name.startswith("journal-")
 
 
+def _stages(_source: Any, target: Any) -> bool:
+    return ".staging" in Path(target).parts
+
+
+def _moves(source: Any, target: Any) -> bool:
+    return not _stages(source, target)
+
+
 POINTS: dict[str, Callable[[], None]] = {
-    "journal written": _around("rename", lambda *_paths: True, first=True),
-    "photo moved": _around("rename", lambda *_paths: True, first=False),
+    "journal written": _around("rename", _moves, first=True),
+    "photo moved": _around("rename", _moves, first=False),
+    "photo staged": _around("rename", _stages, first=False),
     "half appended": _half_written,
     "appended": _around("pwrite", lambda *_arguments: True, first=False),
     "before the rewrite": _around("replace", _is_pickle, first=True),
     "rewritten": _around("replace", _is_pickle, first=False),
     "committed": _around("unlink", _is_journal, first=True),
-    "fourth photo looked at": lambda: _die_looking(4),
+    "further photos looked at": lambda: _die_looking_beyond(AHEAD),
 }
 
+# So many photos may be under way on two processors. When one more is looked at, the first chunk has been stored.
+AHEAD = 2 * 2 * bulk.CHUNK
 
-def _die_looking(number: int) -> None:
-    real = SquaresEngine.faces
 
-    def faces(self: SquaresEngine, pixels: Any) -> Any:
-        if self.looked == number - 1:
-            _kill()
-        return real(self, pixels)
+def _die_looking_beyond(number: int) -> None:
+    bulk.processors = lambda: 2
+    real = SquaresEngine.look
 
-    SquaresEngine.faces = faces  # type: ignore[method-assign]
+    def look(self: SquaresEngine, photos: Sequence[Photo]) -> Any:
+        found = real(self, photos)
+        return _kill() if self.looked > number else found
+
+    SquaresEngine.look = look  # type: ignore[method-assign]
+
+
+def _encode(app: Flask, folder: Path, output: Path) -> None:
+    Workspace.load_engine = lambda *_arguments: SquaresEngine()  # type: ignore[method-assign]
+    with app.app_context():
+        app.test_cli_runner().invoke(args=["encode", "-d", str(folder), "-o", str(output)])
 
 
 ACTIONS: dict[str, Callable[..., Any]] = {
@@ -158,4 +179,5 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "unlabel": lambda app, *arguments: decisions.unlabel(app.extensions["namesake"], *arguments),
     "run job": lambda app, job_id: app.extensions["namesake-queue"].run(job_id),
     "reset": lambda app: app.extensions["namesake-queue"].run(resetting.request_reset(app.extensions["namesake"])),
+    "encode": _encode,
 }

@@ -1,0 +1,95 @@
+"""Finding the faces of photos that are stored already, and storing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sqlalchemy import Connection
+
+from app.errors import NamesakeError, NotFound
+from app.labelling import pictures
+from app.labelling.workspace import Workspace
+from app.recognition import bulk, images
+from app.recognition.engine import DetectedFace
+from app.store import files, queries
+
+
+@dataclass(frozen=True)
+class _Found:
+    faces: list[DetectedFace]
+    drawn: pictures.Drawn
+
+
+def find_faces(
+    workspace: Workspace, photo_ids: Sequence[int], watch: Callable[[int], None] = lambda _done: None
+) -> list[tuple[int, NamesakeError]]:
+    """Find the faces of stored photos, but for those where that has been done; the photos where it cannot be done.
+
+    watch: told how many photos are done.
+    """
+    problems: list[tuple[int, NamesakeError]] = []
+    done = 0
+
+    def view(photo_id: int) -> bulk.Viewing[_Found | None]:
+        with workspace.database.read() as connection:
+            photo = queries.photo(connection, photo_id)
+        if photo is None:
+            raise NotFound("There is no such photo.")
+        if photo.encoded:
+            return None
+        path = workspace.folders.path(photo.folder, photo.name)
+        if path is None or not path.exists():
+            raise NotFound("The file of this photo is not here.")
+        data = files.read_bytes(path)
+        decoded = images.decode(data, max_pixels=workspace.settings.max_pixels, enough=workspace.enough)
+        faces = yield decoded
+        return _Found(faces, pictures.draw(decoded, [face.box for face in faces]))
+
+    def store(outcomes: Sequence[bulk.Outcome[int, _Found | None]]) -> None:
+        nonlocal done
+        problems.extend((photo_id, outcome) for photo_id, outcome in outcomes if isinstance(outcome, NamesakeError))
+        _store(workspace, {photo_id: outcome for photo_id, outcome in outcomes if isinstance(outcome, _Found)})
+        done += len(outcomes)
+        watch(done)
+
+    watch(0)
+    bulk.view_all(workspace.engine, photo_ids, view, store)
+    return problems
+
+
+def add_faces(
+    connection: Connection,
+    photo_id: int,
+    found: Sequence[DetectedFace],
+    revision: int,
+    named: Mapping[int, int] = MappingProxyType({}),
+) -> list[int]:
+    """Add the faces found in a photo; their ids. named: the person (id) of those, by index, that have a name."""
+    return [
+        queries.add_face(
+            connection,
+            photo_id,
+            face.box,
+            queries.pack(face.encoding),
+            low_quality=face.low_quality,
+            revision=revision,
+            person_id=named.get(index),
+        )
+        for index, face in enumerate(found)
+    ]
+
+
+def _store(workspace: Workspace, found: dict[int, _Found]) -> None:
+    if not found:
+        return
+    faces: dict[int, list[int]] = {}
+    with workspace.changing() as work:
+        for photo_id in found:
+            photo = queries.photo(work.connection, photo_id)
+            if photo is not None and not photo.encoded:
+                queries.update_photo(work.connection, photo_id, encoded=True)
+                faces[photo_id] = add_faces(work.connection, photo_id, found[photo_id].faces, work.revision)
+    for photo_id, face_ids in faces.items():
+        pictures.keep(workspace, photo_id, face_ids, found[photo_id].drawn)

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run serve test check fit-openset screenshots clean
+.PHONY: help setup demo run serve test check fit-openset bench screenshots clean
 
 help:
 	@echo "make demo   set up, fill in public sample photos, serve on http://127.0.0.1:8000"
@@ -11,6 +11,7 @@ help:
 	@echo "make test   set up and run every test"
 	@echo "make check  style, types and architecture"
 	@echo "make fit-openset FACES=folder  fit the confidence anew on photos of your own"
+	@echo "make bench  how fast it is beside face_recognition, on photos of your own (FACES=folder)"
 	@echo "make screenshots  the pictures in the README"
 	@echo "make clean  remove the virtual environment (never your photos)"
 
@@ -54,6 +55,10 @@ fit-openset: .venv/ready-to-develop
 # The pictures in the README, made by the browser tests.
 screenshots: .venv/ready-to-develop
 	NAMESAKE_SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -q tests/browser/test_screenshots.py
+
+# Photos laid out as above and photos/*.jpg. Measures beside face_recognition, and writes the table into the docs.
+bench: .venv/ready-to-develop
+	$(BIN)/python -m benchmarks.speed $(FACES) --output docs/benchmarks.md
 
 clean:
 	rm -rf .venv

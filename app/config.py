@@ -109,7 +109,7 @@ class Settings:
         "onnx", _choice("onnx", "dlib"), "What runs the networks: ONNX Runtime, or dlib itself, far more slowly."
     )
     detect_max_side: int = _setting(
-        1000, _whole(200, 10000), "Faces are looked for in a copy of the photo at most this many pixels long."
+        800, _whole(200, 10000), "Faces are looked for in a copy of the photo at most this many pixels long."
     )
     smallest_face: int = _setting(
         40, _whole(20, 400), "The smallest face found, in pixels of that copy: half of it takes four times as long."

@@ -25,10 +25,12 @@ MANY = 24
 def make_server(tmp_path: Path, models_folder: Path) -> Iterator[Callable[..., Server]]:
     made: list[Server] = []
 
-    def make(*command: str) -> Server:
+    def make(*command: str, **settings: str) -> Server:
         (tmp_path / "instance").mkdir(exist_ok=True)
         arguments = {"command": command} if command else {}
-        made.append(Server(tmp_path, settings={"NAMESAKE_WORKERS": str(WORKERS)}, models=models_folder, **arguments))
+        made.append(
+            Server(tmp_path, settings={"NAMESAKE_WORKERS": str(WORKERS)} | settings, models=models_folder, **arguments)
+        )
         return made[-1].start()
 
     yield make
@@ -62,11 +64,13 @@ def in_the_middle(server: Server, job: str) -> None:
     assert state(server, job)["state"] == "running"
 
 
+@pytest.mark.parametrize(("engine", "method"), [("onnx", "cnn"), ("onnx", "hog"), ("dlib", "hog")])
 def test_the_four_commands_and_every_worker_knows_at_once(
-    make_server: Callable[..., Server], sample_photos: dict[str, Path], tmp_path: Path
+    make_server: Callable[..., Server], sample_photos: dict[str, Path], tmp_path: Path, engine: str, method: str
 ) -> None:
     fill_reserve(tmp_path, sample_photos, 2)
-    server = make_server()
+    server = make_server(NAMESAKE_ENGINE=engine, NAMESAKE_DETECTION_METHOD=method)
+    assert server.get("/healthz")[1]["engine"] == engine
 
     assert server.get("/") == (200, {"hello": "world"})
 

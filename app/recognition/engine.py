@@ -71,7 +71,7 @@ class Eyesight:
     """
 
     method: str = "cnn"
-    detect_max_side: int = 1000
+    detect_max_side: int = 800
     smallest_face: int = 40
 
     @property

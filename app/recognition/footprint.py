@@ -5,9 +5,7 @@ Shares are bytes a pixel, measured with Pillow 13 and pillow-heif 1.8, and round
 
 from __future__ import annotations
 
-import ctypes
 import math
-from collections.abc import Callable
 from typing import Any
 
 from PIL import ImageFile
@@ -24,18 +22,6 @@ _BARE = {0x00, 0x01, 0xFF, *range(0xD0, 0xD9)}
 _SAMPLES = {"monochrome": 1.0, "420": 1.5, "422": 2.0}
 
 
-def _find_trim() -> Callable[[int], int] | None:
-    try:
-        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        # Not Linux, or not its usual C library.
-        return None
-    return trim
-
-
-_trim = _find_trim()
-
-
 def needed(image: ImageFile.ImageFile, data: bytes, factor: int) -> int:
     """Bytes at the height of decoding `data` to RGB reduced by a whole factor. The data itself counts."""
     width, height = image.size
@@ -44,12 +30,6 @@ def needed(image: ImageFile.ImageFile, data: bytes, factor: int) -> int:
     peak, held = _decoder(image, data, factor)
     # What the decoder held is let go before the result is turned upright, which takes it twice.
     return int(len(data) + max(peak, held + strip + result, 2 * result))
-
-
-def make_room() -> None:
-    """Give the system back what has been freed: the C library keeps 200 MB of earlier photos otherwise. Takes 3 ms."""
-    if _trim is not None:
-        _trim(0)
 
 
 def reduced(side: int, factor: int) -> int:
@@ -78,9 +58,7 @@ def _decoder(image: ImageFile.ImageFile, data: bytes, factor: int) -> tuple[floa
         case "AVIF":
             return _avif(image, data) * pixels, 8 * pixels
         case "HEIF":
-            # Decoded whole, the planes stay for a while; in tiles, as phones save them, they do not.
-            tiled = bool(image.info.get("tiling"))
-            return _heif(image) * pixels - 0.4 * tiled * pixels, (3.7 if tiled else 4.5) * pixels
+            return _heif(image, pixels)
         case "TIFF":
             return stored + _tiff_strip(image), stored
         case "BMP" if image.tile[0].codec_name == "bmp_rle":
@@ -125,14 +103,18 @@ def _avif(image: Any, data: bytes) -> float:
     return 9.4 if plain else 13
 
 
-def _heif(image: Any) -> float:
+def _heif(image: Any, pixels: int) -> tuple[float, float]:
     """Samples as they were coded, brought to 8 bits, and to full colour; the frame as bytes; alpha."""
-    samples = _SAMPLES.get(str(image.info.get("chroma")), 3.0)
+    chroma = str(image.info.get("chroma"))
+    samples = _SAMPLES.get(chroma, 3.0)
     if image.info.get("bit_depth", 8) > 8:
         samples *= 3
+    if chroma != "420":
+        samples += 3
+    # In tiles, as phones save it, fewer planes are there at once.
+    more, held = (0.3, 3.7) if image.info.get("tiling") else (0.7, 4.5)
     interleaved = 6.5 if image.mode.endswith(("A", "a")) else 3
-    full = 0 if str(image.info.get("chroma")) == "420" else 3
-    return samples + full + interleaved + 0.7
+    return (samples + interleaved + more) * pixels, held * pixels
 
 
 def _tiff_strip(image: Any) -> int:

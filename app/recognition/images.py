@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from app.errors import InvalidInput, NamesakeError, TooLarge, UnsupportedType
-from app.recognition import footprint, strips
+from app.recognition import allocator, footprint, strips
 from app.recognition.quiet import silence
 
 Pixels = NDArray[np.uint8]
@@ -49,6 +49,7 @@ pillow_heif.register_heif_opener()
 Image.init()
 # Pillow's own limit is fixed and warns; decode() compares the header with the limit it is given.
 Image.MAX_IMAGE_PIXELS = None
+allocator.share_memory()
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def _reduction(image: ImageFile.ImageFile, data: bytes, enough: int | None) -> i
     for factor in _reductions(image, enough):
         needed = footprint.needed(image, data, factor)
         if needed > _MUCH:
-            footprint.make_room()
+            allocator.make_room()
         if needed <= _MEMORY:
             return factor
     raise TooLarge(

@@ -17,9 +17,9 @@ from app.recognition.sampling import resample
 
 # Both of dlib's detectors look for faces of 80 x 80 pixels.
 WINDOW = 80
-# Enlarged further, hog finds hardly more: in 1,237 photos of 250 x 250 pixels 1,294 faces, and 1,304 at twice the
-# size, in nearly three times the time.
-_SMALLEST_FOR_HOG = 66
+# Enlarged further, hog finds hardly more: in 1,237 photos of 250 x 250 pixels 1,302 faces, and 1,304 at twice the
+# size, in twice the time.
+_SMALLEST_FOR_HOG = 60
 _SMALLEST_PICTURE = 32
 
 

@@ -243,7 +243,7 @@ class TestEncodeThatIsBrokenOff:
     def test_begins_anew_with_other_settings(
         self, folder: Path, output: Path, make_app: Callable[..., Flask], setting: str
     ) -> None:
-        app = make_app(**{setting: {"DETECT_MAX_SIDE": 800, "SMALLEST_FACE": 80, "MAX_PIXELS": 10_000}[setting]})
+        app = make_app(**{setting: {"DETECT_MAX_SIDE": 900, "SMALLEST_FACE": 80, "MAX_PIXELS": 10_000}[setting]})
         with app.app_context():
             result = app.test_cli_runner().invoke(args=["encode", "-d", str(folder), "-o", str(output)])
         assert result.exit_code == 0

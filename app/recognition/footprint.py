@@ -111,8 +111,8 @@ def _heif(image: Any, pixels: int) -> tuple[float, float]:
         samples *= 3
     if chroma != "420":
         samples += 3
-    # In tiles, as phones save it, fewer planes are there at once.
-    more, held = (0.3, 3.7) if image.info.get("tiling") else (0.7, 4.5)
+    # In tiles, as phones save it, fewer planes are there at once; decoded whole, now and then one more than needed.
+    more, held = (0.3, 3.7) if image.info.get("tiling") else (1.7, 4.5)
     interleaved = 6.5 if image.mode.endswith(("A", "a")) else 3
     return (samples + interleaved + more) * pixels, held * pixels
 

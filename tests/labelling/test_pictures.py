@@ -78,9 +78,10 @@ def test_the_crop_of_a_face_shows_that_face(workspace: Workspace, asked_for: int
 
 def test_the_photo_is_shown_upright_and_small(workspace: Workspace, asked_for: int) -> None:
     with Image.open(pictures.display(workspace, asked_for)) as image:
-        assert image.size == (1600, 1067)
+        assert image.width == pictures.DISPLAY_SIDE
+        assert image.height == pytest.approx(pictures.DISPLAY_SIDE * SIZE[1] / SIZE[0], abs=1)
         pixels = np.asarray(image).astype(int)
-    share = 1600 / SIZE[0]
+    share = pictures.DISPLAY_SIDE / SIZE[0]
     for (top, right, bottom, left), colour in FACES.items():
         at = pixels[round((top + bottom) / 2 * share), round((left + right) / 2 * share)]
         assert np.abs(at - colour).max() < 40

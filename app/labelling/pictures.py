@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import NamesakeError, NotFound
-from app.labelling.workspace import Workspace
+from app.labelling.workspace import DISPLAY_SIDE, Workspace
 from app.recognition import images
 from app.recognition.engine import Box
 from app.recognition.images import Photo
@@ -22,7 +22,6 @@ class FileMissing(NotFound):
 
 log = logging.getLogger("namesake")
 
-DISPLAY_SIDE = 1600
 THUMB_SIDE = 192
 
 

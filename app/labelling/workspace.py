@@ -21,6 +21,9 @@ from app.store import queries
 from app.store.db import Database
 from app.store.files import Folders, Journal
 
+DISPLAY_SIDE = 1600
+"""the long side of a photo as pages show it, in pixels"""
+
 
 @dataclass
 class Work:
@@ -74,8 +77,8 @@ class Workspace:
 
     @property
     def enough(self) -> int:
-        """The long side beyond which photos need not be decoded, in pixels."""
-        return self._eyesight(self.settings.detection_method).enough
+        """The long side beyond which photos need not be decoded, in pixels: for recognition, and for the pages."""
+        return max(self._eyesight(self.settings.detection_method).enough, DISPLAY_SIDE)
 
     def _eyesight(self, method: str) -> Eyesight:
         return Eyesight(method, self.settings.detect_max_side, self.settings.smallest_face)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageFile
 
 from app.recognition.engine import Box, Eyesight
 from app.recognition.images import Pixels
@@ -27,7 +28,11 @@ class DlibEngine(LookingEngine):
     def __init__(self, eyesight: Eyesight, note: str = "") -> None:
         super().__init__(eyesight, note)
         with quiet():
+            truncated = ImageFile.LOAD_TRUNCATED_IMAGES
             import face_recognition.api
+
+            # It lets half a photo pass for a whole, in the whole process.
+            ImageFile.LOAD_TRUNCATED_IMAGES = truncated
         self._models = face_recognition.api
 
     def _detect(self, pixels: Pixels) -> list[Box]:

@@ -41,7 +41,7 @@ def main() -> int:
             "detect": lambda: networks.detect(photos, models, quick=options.quick),
             "folder": lambda: folders.encode_folders(photos, home),
             "upload": lambda: uploads.upload(photos, models, work),
-            "start": lambda: iter([uploads.start(photos, models, work)]),
+            "start": lambda: uploads.start(photos, models, work),
             "memory": lambda: uploads.memory_of_an_upload(photos, models, work),
         }
         for name in [options.only] if options.only else groups:

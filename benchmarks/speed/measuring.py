@@ -37,7 +37,7 @@ class Row:
     """One line of the table.
 
     ratio: how many times better ours is. floor: what it must be at least, if anything. holds: whether what must be
-    true besides is.
+    true besides is. runs: of ours, of theirs.
     """
 
     what: str
@@ -45,7 +45,7 @@ class Row:
     theirs: str = ""
     ratio: float | None = None
     floor: float | None = None
-    runs: int = 1
+    runs: tuple[int, int] = (1, 1)
     holds: bool = True
 
     @property
@@ -54,20 +54,24 @@ class Row:
 
     def line(self) -> str:
         verdict = "MISSED" if self.missed else "ok" if self.floor is not None else ""
-        cells = (self.what, self.ours, self.theirs, _times(self.ratio), _times(self.floor), verdict, str(self.runs))
-        return f"| {' | '.join(cells)} |"
+        cells = (self.what, self.ours, self.theirs, _times(self.ratio), _times(self.floor), verdict)
+        runs = ", ".join(map(str, sorted(set(self.runs), reverse=True)))
+        return f"| {' | '.join(cells)} | {runs} |"
 
 
 def by_turns(
-    runs: int, ours: Callable[[], T], theirs: Callable[[], U], *, warm_up: bool = True
+    runs: int, ours: Callable[[], T], theirs: Callable[[], U], *, a_turn: int = 1, warm_up: bool = True
 ) -> tuple[Timed[T], Timed[U]]:
-    """Call one, then the other, and so on: what else the machine does falls on both alike."""
+    """Call one, then the other, and so on: what else the machine does falls on both alike.
+
+    a_turn: how often ours is called each time, where theirs takes too long for many runs.
+    """
     if warm_up:
         ours()
         theirs()
     mine, other = [], []
     for _ in range(runs):
-        mine.append(once(ours))
+        mine += [once(ours) for _ in range(a_turn)]
         other.append(once(theirs))
     return _median(mine), _median(other)
 
@@ -132,7 +136,7 @@ def faces(count: int) -> str:
 
 def _times(ratio: float | None) -> str:
     """Never rounded up: 29.97 has not reached 30."""
-    return "" if ratio is None else f"{math.floor(ratio * 10) / 10:g} x"
+    return "" if ratio is None else f"{math.floor(ratio * 10) / 10:.1f} x"
 
 
 def _processor() -> str:

@@ -6,15 +6,18 @@ import http.client
 import io
 import itertools
 import json
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 from benchmarks.speed import alone, theirs
-from benchmarks.speed.measuring import Row, by_turns, faces, megabytes, span, tell
+from benchmarks.speed.measuring import Row, Timed, by_turns, faces, megabytes, span, tell
 from benchmarks.speed.photos import Photos, below, enlarged
 from tests.server import Server, share_models
 
@@ -35,7 +38,7 @@ def upload(photos: Photos, models: Path, work: Path) -> Iterator[Row]:
         sizes = {size: enlarged(photos.group, size) for size in (48, 4)}
         large, small = by_turns(runs, lambda: _send(server, sizes[48]), lambda: _send(server, sizes[4]))
         said = f"{span(large.seconds)} against {span(small.seconds)}, {large.seconds / small.seconds:.1f} x as long"
-        yield Row("upload of 48 megapixels against 4", said, runs=runs)
+        yield Row("upload of 48 megapixels against 4", said, runs=(runs, runs))
 
 
 def memory_of_an_upload(photos: Photos, models: Path, work: Path) -> Iterator[Row]:
@@ -45,36 +48,44 @@ def memory_of_an_upload(photos: Photos, models: Path, work: Path) -> Iterator[Ro
         file = work / f"{size}.{kind.lower()}"
         file.write_bytes(enlarged(photos.group, size, kind))
         with _serving(work / f"memory-{size}", models) as server:
-            worker = next(pid for pid in server.pids("gunicorn") if pid != server.process.pid)
             _send(server, file.read_bytes())
-            mine = alone.peak(worker)
+            mine = alone.peak(_worker(server))
         other = alone.run(alone.their_peak, file)
         what = f"peak memory of one upload, {size}-megapixel {kind}"
         yield Row(what, megabytes(mine), megabytes(other), other / mine)
 
 
-def start(photos: Photos, models: Path, work: Path) -> Row:
-    """From the start of a process to its end, after one small photo."""
-    home = work / "start"
-    share_models(home, models)
+def start(photos: Photos, models: Path, work: Path) -> Iterator[Row]:
+    """One small photo for a worker that takes the place of another, and for a process from its start to its end."""
     photo = work / "first.jpg"
     data = below(photos.many)[0].read_bytes()
+    photo.write_bytes(data)
 
-    def ours() -> int:
+    def theirs_() -> object:
+        return alone.run(alone.their_first_answer, photo)
+
+    with _serving(work / "worker", models) as server:
+
+        def next_worker() -> str:
+            os.kill(_worker(server), signal.SIGKILL)
+            return _send(server, data)
+
+        _send(server, data)
+        # Under half as long.
+        yield _row("start of a worker to its first answer", 2, *by_turns(5, next_worker, theirs_), 5)
+
+    home = work / "process"
+    share_models(home, models)
+
+    def process() -> object:
         photo.write_bytes(_new(data))
         return alone.run(alone.our_first_answer, home, photo)
 
-    runs = 5
-    mine, other = by_turns(runs, ours, lambda: alone.run(alone.their_first_answer, photo))
-    # Under half as long.
-    return Row(
-        "start of a worker to its first answer",
-        span(mine.seconds),
-        span(other.seconds),
-        other.seconds / mine.seconds,
-        2,
-        runs,
-    )
+    yield _row("start of Python to the first answer", None, *by_turns(5, process, theirs_), 5)
+
+
+def _row(what: str, floor: float | None, ours: Timed[Any], other: Timed[Any], runs: int) -> Row:
+    return Row(what, span(ours.seconds), span(other.seconds), other.seconds / ours.seconds, floor, (runs, runs))
 
 
 def _against_theirs(server: Server, what: str, path: Path, work: Path) -> Row:
@@ -89,7 +100,7 @@ def _against_theirs(server: Server, what: str, path: Path, work: Path) -> Row:
         f"{span(other.seconds)}, {faces(len(other.result[0]))}",
         other.seconds / ours.seconds,
         8,
-        runs,
+        (runs, runs),
     )
 
 
@@ -102,6 +113,11 @@ def _serving(home: Path, models: Path) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
+
+
+def _worker(server: Server) -> int:
+    """The process that answers."""
+    return next(pid for pid in server.pids("gunicorn") if pid != server.process.pid)
 
 
 def _new(data: bytes) -> bytes:

@@ -69,13 +69,7 @@ def encode(folder: Path, output: Path, method: str | None, label_from: str) -> N
             click.echo(f"resumed: {_photos(len(partial))} encoded before")
         with _progress() as watch:
             encoded = encoding.encode_folder(
-                folder,
-                engine,
-                partial,
-                label_from=label_from,
-                max_pixels=settings.max_pixels,
-                enough=workspace().enough,
-                watch=watch,
+                folder, engine, workspace().decode, partial, label_from=label_from, watch=watch
             )
         if encoded.entries:
             Artifact(output).rewrite(encoded.entries)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.errors import InvalidInput, NamesakeError
 from app.labelling.labels import clean_label
-from app.recognition import bulk, images
+from app.recognition import bulk
 from app.recognition.engine import DetectedFace, Engine, most_prominent
 from app.recognition.images import Photo
 from app.store import files
@@ -42,11 +42,10 @@ _File = tuple[Path, str]
 def encode_folder(
     folder: Path,
     engine: Engine,
+    decode: Callable[[bytes], Photo],
     partial: Partial,
     *,
     label_from: str,
-    max_pixels: int,
-    enough: int,
     watch: Callable[[int, int], None],
 ) -> Encoded:
     """One entry for every photo in a folder laid out as files.label_of reads it, in the order of the names.
@@ -68,7 +67,7 @@ def encode_folder(
         known = partial.get(digest)
         if known is not None:
             return _Viewed(name, known, known=True)
-        photo = images.decode(data, max_pixels=max_pixels, enough=enough)
+        photo = decode(data)
         faces = yield photo
         return _Viewed(name, _finding(digest, photo, faces), known=False)
 

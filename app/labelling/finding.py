@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from app.errors import NamesakeError, NotFound
 from app.labelling import pictures
 from app.labelling.workspace import Workspace
-from app.recognition import bulk, images
+from app.recognition import bulk
 from app.recognition.engine import DetectedFace
 from app.store import files, queries
 
@@ -42,8 +42,7 @@ def find_faces(
         path = workspace.folders.path(photo.folder, photo.name)
         if path is None or not path.exists():
             raise NotFound("The file of this photo is not here.")
-        data = files.read_bytes(path)
-        decoded = images.decode(data, max_pixels=workspace.settings.max_pixels, enough=workspace.enough)
+        decoded = workspace.decode(files.read_bytes(path))
         faces = yield decoded
         return _Found(faces, pictures.draw(decoded, [face.box for face in faces]))
 

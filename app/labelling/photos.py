@@ -13,7 +13,6 @@ from app.errors import InvalidInput, NamesakeError, NotFound, TooLarge
 from app.labelling import pictures
 from app.labelling.finding import add_faces, find_faces
 from app.labelling.workspace import Workspace
-from app.recognition import images
 from app.store import files, jobs, queries
 from app.store.files import safe_stem
 
@@ -81,7 +80,7 @@ def _add(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> in
             for _photo_id, problem in find_faces(workspace, [known.id]):
                 raise problem
         return int(known.id)
-    decoded = images.decode(data, max_pixels=workspace.settings.max_pixels, enough=workspace.enough)
+    decoded = workspace.decode(data)
     found = workspace.engine.faces(decoded) if look else []
     uploads = workspace.folders.roots["uploads"]
     incoming = files.write_new(uploads, data)

@@ -33,7 +33,7 @@ def thumb(workspace: Workspace, face_id: int) -> Path:
             face = queries.face(connection, face_id)
         if face is None:
             raise NotFound("There is no such face.")
-        photo = _decoded(workspace, face.folder, face.file_name, workspace.enough)
+        photo = _decoded(workspace, face.folder, face.file_name)
         _keep(path, _thumb(photo, (face.top, face.right, face.bottom, face.left)))
     return path
 
@@ -46,7 +46,7 @@ def display(workspace: Workspace, photo_id: int) -> Path:
             photo = queries.photo(connection, photo_id)
         if photo is None:
             raise NotFound("There is no such photo.")
-        _keep(path, _display(_decoded(workspace, photo.folder, photo.name, DISPLAY_SIDE)))
+        _keep(path, _display(_decoded(workspace, photo.folder, photo.name)))
     return path
 
 
@@ -81,12 +81,12 @@ def _display_path(workspace: Workspace, photo_id: int) -> Path:
     return workspace.settings.instance / "pictures" / f"photo-{photo_id}.jpg"
 
 
-def _decoded(workspace: Workspace, folder: str, name: str, enough: int) -> Photo:
+def _decoded(workspace: Workspace, folder: str, name: str) -> Photo:
     path = workspace.folders.path(folder, name)
     try:
         if path is None:
             raise FileNotFoundError
-        return images.decode(path.read_bytes(), max_pixels=workspace.settings.max_pixels, enough=enough)
+        return workspace.decode(path.read_bytes())
     except (OSError, NamesakeError) as error:
         raise FileMissing("The file of this photo is not here.") from error
 

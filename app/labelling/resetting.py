@@ -20,7 +20,7 @@ from app.errors import Conflict, InvalidInput, NamesakeError
 from app.labelling.finding import add_faces
 from app.labelling.labels import clean_label
 from app.labelling.workspace import Workspace
-from app.recognition import bulk, images
+from app.recognition import bulk
 from app.recognition.engine import DetectedFace, most_prominent
 from app.store import files, jobs, queries, staging
 
@@ -153,7 +153,7 @@ class _Stage:
         digest = hashlib.sha256(data).hexdigest()
         if digest in self._staged:
             return _Candidate(digest)
-        photo = images.decode(data, max_pixels=self._workspace.settings.max_pixels, enough=self._workspace.enough)
+        photo = self._workspace.decode(data)
         faces = yield photo
         if not faces:
             raise InvalidInput("No face was found.")

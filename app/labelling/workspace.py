@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 
 from app.config import Settings
 from app.labelling.publication import Publication
+from app.recognition import images
 from app.recognition.engine import Engine, Eyesight, load_engine
 from app.recognition.gallery import Change, Gallery
+from app.recognition.images import Photo
 from app.recognition.openset import Recogniser, Suggestion
 from app.store import queries
 from app.store.db import Database
@@ -75,10 +77,10 @@ class Workspace:
         """An engine as set up here, but for how it finds faces: "cnn" or "hog"."""
         return load_engine(self.settings.engine, self._eyesight(method), self.settings.instance / "models")
 
-    @property
-    def enough(self) -> int:
-        """The long side beyond which photos need not be decoded, in pixels: for recognition, and for the pages."""
-        return max(self._eyesight(self.settings.detection_method).enough, DISPLAY_SIDE)
+    def decode(self, data: bytes) -> Photo:
+        """A photo, as large as recognition and the pages need it. Raises what images.decode raises."""
+        enough = max(self._eyesight(self.settings.detection_method).enough, DISPLAY_SIDE)
+        return images.decode(data, max_pixels=self.settings.max_pixels, enough=enough)
 
     def _eyesight(self, method: str) -> Eyesight:
         return Eyesight(method, self.settings.detect_max_side, self.settings.smallest_face)

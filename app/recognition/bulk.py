@@ -35,7 +35,7 @@ _PIXELS = 8_000_000
 
 def view_all(
     engine: Engine,
-    items: Iterable[T],
+    items: Sequence[T],
     view: Callable[[T], Viewing[R]],
     store: Callable[[Sequence[Outcome[T, R]]], None],
 ) -> None:
@@ -49,7 +49,8 @@ def view_all(
     it happened in has been stored by then.
     """
     workers = processors()
-    engine = engine.one_threaded()
+    if len(items) > CHUNK:
+        engine = engine.one_threaded()
     over = threading.Event()
     ahead: deque[Future[list[Outcome[T, R]]]] = deque()
     with ThreadPoolExecutor(workers, "bulk") as pool:

@@ -136,10 +136,10 @@ def resize_to(pixels: Pixels, max_side: int) -> Pixels:
 
 
 def scale(pixels: Pixels, factor: float) -> Pixels:
-    """The picture `factor` times as large, at least one pixel each way."""
+    """The picture `factor` times as large, at least one pixel each way; the same array when that changes nothing."""
     height, width = pixels.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return _resize(pixels, size)
+    return pixels if size == (width, height) else _resize(pixels, size)
 
 
 def crop(pixels: Pixels, box: tuple[int, int, int, int], margin: float = 0.35, side: int = 160) -> Pixels:

@@ -82,10 +82,10 @@ class LookingEngine(ABC):
     def _describe(self, crops: Sequence[tuple[Photo, Box]]) -> list[DetectedFace]:
         if not crops:
             return []
-        encodings = self._encode([(photo.pixels, photo.at_hand(box)) for photo, box in crops])
+        at_hand = [(photo.pixels, photo.at_hand(box)) for photo, box in crops]
         return [
-            DetectedFace(box, encoding, quality.is_low(photo.pixels, photo.at_hand(box), box))
-            for (photo, box), encoding in zip(crops, encodings, strict=True)
+            DetectedFace(box, encoding, quality.is_low(*crop, box))
+            for (_photo, box), crop, encoding in zip(crops, at_hand, self._encode(at_hand), strict=True)
         ]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
 from app.recognition import pyramid
-from app.recognition.dlib_weights import Network, Tiling
+from app.recognition.dlib_weights import BadWeights, Network
 from app.recognition.engine import Box
 from app.recognition.images import Pixels
 
@@ -26,12 +26,15 @@ _SCORE_PIXELS = 2_500_000
 class OnnxDetector:
     """Finds faces just where dlib's cnn does: same boxes, same scores but for rounding.
 
-    features, scores: the two halves of the network (see onnx_graphs.detector). Safe to share between threads.
+    features, scores: the two halves of the network (see onnx_graphs.detector). Safe to share between threads. Raises
+    BadWeights for a network that is no detector.
     """
 
     def __init__(self, network: Network, features: InferenceSession, scores: InferenceSession) -> None:
+        if network.tiling is None:
+            raise BadWeights("The network is no detector")
         self._background = network.mean
-        self._tiling = network.tiling or Tiling(80, 0.5, 10, 11)
+        self._tiling = network.tiling
         self._features = features
         self._scores = scores
         self._width: int = features.get_outputs()[0].shape[1]

@@ -14,9 +14,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from app.recognition.chips import CHIP
 from app.recognition.dlib_weights import AddPrevious, Affine, BadWeights, Convolution, Dense, Network, Pool, Relu
 
-CHIP = 150
 # A model of this opset and this format runs in every ONNX Runtime since 1.14.
 _OPSET, _FORMAT = 17, 8
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.recognition.images import Pixels
+from app.recognition.images import Pixels, scale
 
 
 def resample(pixels: Pixels, factor: float) -> Pixels:
@@ -18,16 +18,13 @@ def resample(pixels: Pixels, factor: float) -> Pixels:
     Enlarged as dlib's pyramid_up does: bilinear, corner pixels on corner pixels, and a pixel or two larger than
     asked for (250 x 250 becomes 502 x 501). Reduced by averaging.
     """
+    if factor <= 1:
+        return scale(pixels, factor)
     height, width = pixels.shape[:2]
-    if factor > 1:
-        rows, columns = (math.floor(factor * side + 1.5) for side in (height - 0.25, width + 0.25))
-        larger = np.empty((rows, columns, 3), np.uint16)
-        stretch(pixels * np.uint16(256), into=larger)
-        return (larger >> 8).astype(np.uint8)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    if size == (width, height):
-        return pixels
-    return np.ascontiguousarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    rows, columns = (math.floor(factor * side + 1.5) for side in (height - 0.25, width + 0.25))
+    larger = np.empty((rows, columns, 3), np.uint16)
+    stretch(pixels * np.uint16(256), into=larger)
+    return (larger >> 8).astype(np.uint8)
 
 
 def stretch(pixels: NDArray[Any], into: NDArray[Any]) -> None:

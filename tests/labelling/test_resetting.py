@@ -232,6 +232,16 @@ def assert_nothing_staged(home: Path) -> None:
     assert not [path for path in (home / "datasets/.staging").rglob("*") if path.is_file()]
 
 
+def assert_no_space_was_left(job: dict[str, Any], home: Path, before: dict[str, Any]) -> None:
+    """It failed for that, and left everything as it was."""
+    assert job["state"] == "failed"
+    assert "disk is full" in job["message"]
+    after = snapshot(home)
+    assert after["files"] == before["files"]
+    assert after["pickle"] == before["pickle"]
+    assert_nothing_staged(home)
+
+
 class TestAResetThatFails:
     def test_for_want_of_a_face_leaves_everything(self, workspace: Workspace, home: Path) -> None:
         named_photo(workspace, "mallory")
@@ -280,11 +290,7 @@ class TestAResetThatFails:
         with monkeypatch.context() as patch:
             patch.setattr(os, "rename", rename)
             job = reset(used)
-        assert job["state"] == "failed"
-        assert "disk is full" in job["message"]
-        assert snapshot(home)["files"] == before["files"]
-        assert snapshot(home)["pickle"] == before["pickle"]
-        assert_nothing_staged(home)
+        assert_no_space_was_left(job, home, before)
         assert_consistent(used)
 
     def test_for_want_of_space_does_not_pass_over_the_photos_that_found_none(
@@ -301,11 +307,7 @@ class TestAResetThatFails:
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", fsync)
             job = reset(used)
-        assert job["state"] == "failed"
-        assert "disk is full" in job["message"]
-        assert snapshot(home)["pickle"] == before["pickle"]
-        assert snapshot(home)["files"] == before["files"]
-        assert_nothing_staged(home)
+        assert_no_space_was_left(job, home, before)
 
 
 SWITCHING = ("journal written", "photo moved", "before the rewrite", "rewritten")

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.recognition import chips, onnx_models
+from app.recognition import chips, dlib_weights, onnx_models
+from app.recognition.dlib_weights import Network
 from app.recognition.engine import Box, DetectedFace, Engine, Eyesight, load_engine
 from app.recognition.images import Photo, Pixels, decode
 from app.recognition.onnx_models import Models
@@ -120,3 +121,14 @@ def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
         return messages
 
     return told_
+
+
+@pytest.fixture(scope="session")
+def real_detector() -> Network:
+    """As it comes with face_recognition."""
+    return dlib_weights.read(chips.weights(onnx_models.DETECTOR))
+
+
+@pytest.fixture(scope="session")
+def real_encoder() -> Network:
+    return dlib_weights.read(chips.weights(onnx_models.ENCODER))

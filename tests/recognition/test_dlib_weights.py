@@ -23,7 +23,7 @@ from app.recognition.dlib_weights import (
     Tiling,
     read,
 )
-from app.recognition.onnx_models import DETECTOR, ENCODER
+from app.recognition.onnx_models import DETECTOR
 from tests.recognition.dat import (
     BLOCK,
     SMALL,
@@ -63,16 +63,6 @@ def refused(path: Path) -> str:
 
 
 # ---- The two files that face_recognition brings
-
-
-@pytest.fixture(scope="module")
-def real_detector() -> Network:
-    return read(chips.weights(DETECTOR))
-
-
-@pytest.fixture(scope="module")
-def real_encoder() -> Network:
-    return read(chips.weights(ENCODER))
 
 
 def counted(network: Network) -> dict[type[Layer], int]:

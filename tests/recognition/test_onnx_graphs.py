@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.recognition import chips, onnx_graphs
 from app.recognition.dlib_weights import Affine, BadWeights, Convolution, Dense, Layer, Network, Pool, Relu, read
 from app.recognition.images import Pixels
-from app.recognition.onnx_models import DETECTOR, ENCODER, Models
+from app.recognition.onnx_models import Models
 from tests.recognition.dat import BLOCK, SMALL
 
 SIDE = onnx_graphs.CHIP
@@ -75,16 +75,6 @@ def test_an_encoding_is_the_same_to_the_bit_whatever_is_encoded_with_it(
 
 def test_of_no_chips_there_are_no_encodings(models: Models) -> None:
     assert models.encode(np.empty((0, SIDE, SIDE, 3), np.uint8)).shape == (0, 128)
-
-
-@pytest.fixture(scope="module")
-def real_detector() -> Network:
-    return read(chips.weights(DETECTOR))
-
-
-@pytest.fixture(scope="module")
-def real_encoder() -> Network:
-    return read(chips.weights(ENCODER))
 
 
 def test_a_detector_is_not_taken_for_an_encoder(real_detector: Network) -> None:

@@ -64,6 +64,13 @@ def in_the_middle(server: Server, job: str) -> None:
     assert state(server, job)["state"] == "running"
 
 
+def test_every_worker_loads_its_models_before_a_photo_comes(make_server: Callable[..., Server], tmp_path: Path) -> None:
+    make_server()
+    log = tmp_path / "server.log"
+    wait_for(lambda: log.read_text().count("Ready, with the onnx engine.") == WORKERS, "every worker to be ready")
+    assert "Preparing" not in log.read_text()
+
+
 @pytest.mark.parametrize(("engine", "method"), [("onnx", "cnn"), ("onnx", "hog"), ("dlib", "hog")])
 def test_the_four_commands_and_every_worker_knows_at_once(
     make_server: Callable[..., Server], sample_photos: dict[str, Path], tmp_path: Path, engine: str, method: str

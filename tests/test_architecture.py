@@ -67,7 +67,7 @@ def test_the_inside_knows_nothing_of_the_web(name: str) -> None:
 
 # Loading any of these takes a while, and each can be missing where another engine serves.
 TOUCHED_BY = {
-    "dlib": {"onnx_engine", "chips", "verification"},
+    "dlib": {"hog", "chips", "verification"},
     "face_recognition": {"dlib_engine"},
     "onnx": {"onnx_graphs"},
     "onnxruntime": {"onnx_models", "onnx_detector"},

@@ -35,9 +35,9 @@ class DlibEngine(LookingEngine):
             ImageFile.LOAD_TRUNCATED_IMAGES = truncated
         self._models = face_recognition.api
 
-    def _detect(self, pixels: Pixels) -> list[Box]:
+    def _detect_by_cnn(self, pixels: Pixels) -> list[Box]:
         with _detecting:
-            found = self._models.face_locations(pixels, number_of_times_to_upsample=0, model=self.eyesight.method)
+            found = self._models.face_locations(pixels, number_of_times_to_upsample=0, model="cnn")
         return [tuple(box) for box in found]
 
     def _encode(self, crops: Sequence[tuple[Pixels, Box]]) -> NDArray[np.float32]:

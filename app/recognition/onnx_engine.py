@@ -1,13 +1,11 @@
-"""The fast engine: dlib's two networks in ONNX Runtime, its landmarks and its hog detector in dlib itself."""
+"""The fast engine: dlib's two networks in ONNX Runtime, its landmarks in dlib itself."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import dlib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,8 +24,6 @@ class OnnxEngine(LookingEngine):
         super().__init__(eyesight)
         self._folder = models
         self._models = onnx_models.load(models)
-        # dlib's hog keeps scratch memory in the detector, and takes half a second to load: those not at work.
-        self._hogs: list[Any] = []
 
     def one_threaded(self) -> OnnxEngine:
         if self._models.threads == 1:
@@ -36,16 +32,8 @@ class OnnxEngine(LookingEngine):
         engine._models = onnx_models.load(self._folder, threads=1)
         return engine
 
-    def _detect(self, pixels: Pixels) -> list[Box]:
-        if self.eyesight.method == "cnn":
-            return [box for box, _ in self._models.detector.detect(pixels)]
-        try:
-            hog = self._hogs.pop()
-        except IndexError:
-            hog = dlib.get_frontal_face_detector()
-        found = hog(pixels, 0)
-        self._hogs.append(hog)
-        return [(face.top(), face.right(), face.bottom(), face.left()) for face in found]
+    def _detect_by_cnn(self, pixels: Pixels) -> list[Box]:
+        return [box for box, _ in self._models.detector.detect(pixels)]
 
     def _encode(self, crops: Sequence[tuple[Pixels, Box]]) -> NDArray[np.float32]:
         return self._models.encode(chips.cut(crops))

@@ -45,7 +45,7 @@ def opened(path: Path) -> Photo:
 
 def kept(folder: Path) -> dict[str, bytes]:
     """The models in a folder, by file name."""
-    names = ("encoder", "features", "scores")
+    names = ("encoder", "features", "scores", "screen")
     paths = [path for name in names for path in folder.glob(f"{name}-*") if path.suffix != ".tmp"]
     return {path.name: path.read_bytes() for path in paths}
 

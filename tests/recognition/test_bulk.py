@@ -97,8 +97,8 @@ class TestViewing:
     ) -> None:
         processors(cores)
         engine = Engineer()
-        bulk.view_all(engine, range(10), view, Stored())
-        assert sorted(engine.batches) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+        bulk.view_all(engine, range(20), view, Stored())
+        assert sorted(engine.batches) == [[*range(8)], [*range(8, 16)], [*range(16, 20)]]
 
     @pytest.mark.parametrize("cores", [1, 2, 4])
     def test_works_on_all_processors_at_once(self, processors: Processors, cores: int) -> None:

@@ -15,7 +15,7 @@ from app.config import PROJECT
 from app.errors import ConfigError, InvalidInput
 from app.recognition.engine import Box, DetectedFace, Engine, Eyesight, load_engine, most_prominent
 from app.recognition.images import Photo, Pixels, decode, scale
-from tests.recognition.conftest import Load, overlap, same
+from tests.recognition.conftest import Load, opened, overlap, same
 
 ENGINES = ("onnx", "dlib")
 OBAMA: Box = (142, 617, 409, 349)
@@ -156,8 +156,52 @@ def test_cnn_finds_the_same_face(load: Load, photos: Photos, faces: Faces) -> No
         assert overlap(found[0].box, hog) > 0.4
 
 
+def test_hog_finds_a_face_once_where_its_looks_find_it_twice(load: Load, photos: Photos) -> None:
+    """At this size the first look takes the chin for a face too."""
+    found = load("onnx", "hog").faces(photos["obama2"])
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("side", [62, 70, 78])
+def test_hog_looks_again_at_faces_that_are_too_small_for_its_first_look(load: Load, pixels: Shot, side: int) -> None:
+    small, box = face_of(side, pixels["obama"])
+    found = load("onnx", "hog").faces(Photo.of(small))
+    assert len(found) == 1
+    assert overlap(found[0].box, box) > 0.6
+
+
+@pytest.mark.parametrize("edge", ["top", "left", "bottom", "right"])
+def test_hog_looks_again_up_to_the_edge_of_the_photo(load: Load, pixels: Shot, edge: str) -> None:
+    small, (top, right, bottom, left) = face_of(70, pixels["obama"])
+    cut = {
+        "top": small[top:],
+        "left": small[:, left:],
+        "bottom": small[: bottom + 2],
+        "right": small[:, : right + 2],
+    }[edge]
+    for face in load("onnx", "hog").faces(Photo.of(np.ascontiguousarray(cut))):
+        assert 0 <= face.box[0] < face.box[2] <= cut.shape[0]
+        assert 0 <= face.box[3] < face.box[1] <= cut.shape[1]
+
+
+def test_hog_finds_as_many_faces_as_face_recognition_and_no_others(load: Load, shared_faces: Path) -> None:
+    """In photos of 250 x 250 pixels, which face_recognition enlarges to twice their size."""
+    engine, cnn = load("onnx", "hog"), load("onnx", "cnn")
+    paths = [*sorted(shared_faces.glob("people/*/*.jpg"))[::20], *sorted(shared_faces.glob("strangers/*.jpg"))[::10]]
+    found, expected, faces = 0, 0, 0
+    for path in paths:
+        photo = opened(path)
+        boxes = [face.box for face in engine.faces(photo)]
+        real = [face.box for face in cnn.faces(photo)]
+        found += len(boxes)
+        faces += sum(any(overlap(box, other) > 0.3 for other in real) for box in boxes)
+        expected += len(face_recognition.face_locations(photo.pixels))
+    assert found >= expected > 70
+    assert faces >= 0.99 * found
+
+
 def test_cnn_finds_a_face_that_is_turned_and_hog_does_not(load: Load, photos: Photos) -> None:
-    turned = np.ascontiguousarray(cv2.warpAffine(*_rotation(photos["obama"].pixels, 50)), np.uint8)
+    turned = np.ascontiguousarray(cv2.warpAffine(*_rotation(photos["obama"].pixels, 70)), np.uint8)
     hog, cnn = (load("onnx", method, detect_max_side=600, smallest_face=80) for method in ("hog", "cnn"))
     assert hog.faces(Photo.of(turned)) == []
     assert len(cnn.faces(Photo.of(turned))) == 1

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.recognition import onnx_detector, onnx_models, verification
+from app.recognition import onnx_detector, onnx_models, pyramid, verification
 from app.recognition.engine import Box
 from app.recognition.images import Photo, Pixels, scale
 from app.recognition.onnx_models import Models
@@ -166,6 +166,58 @@ def test_with_faces_of_80_pixels_a_photo_is_seen_as_it_is(see: See, load: Load) 
     found = load("onnx", "cnn", smallest_face=80).faces(Photo.of(verification.group()))
     seen = see("group", verification.group())
     assert [face.box for face in found] == sorted((box for box, _ in seen.expected), key=lambda box: box[3])
+
+
+# ---- The screen in 8 bits
+
+
+def test_the_screen_is_close_to_the_scores_and_the_scores_are_those_of_a_look_without_it(
+    models: Models, pixels: dict[str, Pixels]
+) -> None:
+    detector = models.detector
+    worst = 0.0
+    for photo in (verification.group(), scale(pixels["obama"], 0.4), scale(pixels["biden"], 0.3)):
+        layout = pyramid.lay_out(*photo.shape[:2], detector._tiling)
+        features = detector._look(pyramid.draw(photo, layout, detector._background))
+        screened = onnx_detector._in_strips(detector._screen, features)
+        exact = onnx_detector._in_strips(detector._scores, features)
+        near = exact > -1
+        worst = max(worst, float(np.abs(screened - exact)[near].max()))
+        # Half of the doubt that has a cell looked at again.
+        assert worst < -onnx_detector._DOUBT / 2
+        found = detector._score(features)
+        assert np.array_equal(found > 0, exact > 0)
+        assert found[exact > 0] == pytest.approx(exact[exact > 0], abs=1e-4)
+    assert worst > 0
+
+
+def test_only_what_might_be_a_face_is_computed_exactly(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = []
+    exact = models.detector._scores
+
+    class Counting:
+        def run(self, outputs: Any, inputs: Any) -> Any:
+            cells.append(np.prod(inputs["features"].shape[2:]))
+            return exact.run(outputs, inputs)
+
+    monkeypatch.setattr(models.detector, "_scores", Counting())
+    models.detector.detect(np.full((600, 800, 3), 127, np.uint8))
+    assert cells == []
+    photo = np.pad(verification.group(), ((0, 400), (0, 500), (0, 0)), constant_values=127)
+    assert len(models.detector.detect(photo)) == 2
+    layout = pyramid.lay_out(*photo.shape[:2], models.detector._tiling)
+    assert 0 < sum(cells) < layout.height * layout.width / 64 / 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_regions_hold_every_chosen_cell_and_lie_apart(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    chosen = random.random((120, 90)) < 0.004
+    covered = np.zeros(chosen.shape, int)
+    for rows, columns in onnx_detector._regions(chosen):
+        covered[rows, columns] += 1
+    assert (covered[chosen] > 0).all()
+    assert list(onnx_detector._regions(np.zeros((9, 9), bool))) == []
 
 
 # ---- What becomes of the boxes

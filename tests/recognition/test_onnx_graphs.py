@@ -11,13 +11,14 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from app.recognition import chips, onnx_graphs
+from app.recognition import chips, onnx_graphs, onnx_models
 from app.recognition.dlib_weights import Affine, BadWeights, Convolution, Dense, Layer, Network, Pool, Relu, read
 from app.recognition.images import Pixels
 from app.recognition.onnx_models import Models
 from tests.recognition.dat import BLOCK, SMALL
 
 SIDE = onnx_graphs.CHIP
+RANGES = onnx_models._RANGES
 
 
 def drawn(kind: str, seed: int) -> Pixels:
@@ -84,15 +85,16 @@ def test_a_detector_is_not_taken_for_an_encoder(real_detector: Network) -> None:
 
 def test_an_encoder_is_not_taken_for_a_detector(real_encoder: Network) -> None:
     with pytest.raises(BadWeights):
-        onnx_graphs.detector(real_encoder, 256)
+        onnx_graphs.detector(real_encoder, 256, RANGES)
 
 
 def test_converting_twice_gives_the_same_bytes(real_detector: Network) -> None:
-    assert onnx_graphs.detector(real_detector, 256) == onnx_graphs.detector(real_detector, 256)
+    assert onnx_graphs.detector(real_detector, 256, RANGES) == onnx_graphs.detector(real_detector, 256, RANGES)
 
 
 def test_the_models_are_of_a_format_that_older_runtimes_read(real_detector: Network, real_encoder: Network) -> None:
-    for data in (*onnx_graphs.detector(real_detector, 256), onnx_graphs.encoder(real_encoder)):
+    detector = onnx_graphs.detector(real_detector, 256, RANGES)
+    for data in (detector.features, detector.scores, detector.screen, onnx_graphs.encoder(real_encoder)):
         model = onnx.load_from_string(data)
         assert model.ir_version <= 8
         assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 17)]
@@ -145,7 +147,7 @@ def test_what_is_no_encoder_is_refused(other: Network) -> None:
 @pytest.mark.parametrize("other", NO_DETECTORS.values(), ids=NO_DETECTORS)
 def test_what_is_no_detector_is_refused(other: Network) -> None:
     with pytest.raises(BadWeights):
-        onnx_graphs.detector(other, 256)
+        onnx_graphs.detector(other, 256, RANGES)
 
 
 @pytest.mark.parametrize("data", [SMALL, BLOCK], ids=["detector", "encoder"])
@@ -160,7 +162,7 @@ def test_a_changed_byte_in_a_file_gives_models_or_a_refusal_and_nothing_else(tmp
             try:
                 found = read(path)
                 tried += 1
-                onnx_graphs.detector(found, 256) if data is SMALL else onnx_graphs.encoder(found)
+                onnx_graphs.detector(found, 256, RANGES) if data is SMALL else onnx_graphs.encoder(found)
             except BadWeights:
                 continue
     assert tried > 100

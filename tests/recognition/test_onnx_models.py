@@ -131,8 +131,20 @@ def flipped(data: bytes) -> bytes:
         ("encoder", flipped),
         ("features", flipped),
         ("scores", flipped),
+        ("screen", flipped),
     ],
-    ids=["empty", "half", "half", "a byte short", "text", "zeros", "encoder bit", "features bit", "scores bit"],
+    ids=[
+        "empty",
+        "half",
+        "half",
+        "a byte short",
+        "text",
+        "zeros",
+        "encoder bit",
+        "features bit",
+        "scores bit",
+        "screen bit",
+    ],
 )
 def test_a_damaged_model_is_made_anew(
     copied: Path,
@@ -150,7 +162,7 @@ def test_a_damaged_model_is_made_anew(
 
 
 @pytest.mark.usefixtures("trusted")
-@pytest.mark.parametrize("name", ["encoder", "features", "scores"])
+@pytest.mark.parametrize("name", ["encoder", "features", "scores", "screen"])
 def test_a_missing_model_is_made_anew(copied: Path, models: Models, name: str) -> None:
     whole = kept(copied)
     (path,) = copied.glob(f"{name}-*")

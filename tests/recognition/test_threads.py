@@ -66,7 +66,7 @@ class Meeting:
         return self._session.run(outputs, inputs)
 
 
-@pytest.mark.parametrize("part", ["features", "scores", "encoder"])
+@pytest.mark.parametrize("part", ["features", "scores", "screen", "encoder"])
 def test_two_photos_are_looked_at_at_the_same_time(load: Load, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     engine: Any = load("onnx", "cnn", smallest_face=80)
     photo = Photo.of(verification.group())
@@ -91,11 +91,11 @@ class Scratch:
     def __init__(self) -> None:
         self._used = threading.Lock()
 
-    def __call__(self, _picture: Pixels, _enlarged: int) -> list[Any]:
+    def run(self, _picture: Pixels, _enlarged: int, _threshold: float) -> tuple[list[Any], list[Any], list[Any]]:
         assert self._used.acquire(blocking=False)
         self.both.wait(timeout=20)
         self._used.release()
-        return []
+        return [], [], []
 
 
 def test_hog_too_looks_at_two_photos_at_the_same_time(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

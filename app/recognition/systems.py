@@ -1,0 +1,131 @@
+"""What is compared in an evaluation: Namesake as it answers, and what else one would build from these encodings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from app.recognition.gallery import Change, Gallery
+from app.recognition.openset import Recogniser
+from app.recognition.propagation import Codes, Floats, Projection, class_probabilities, rbf_log_weights
+from app.recognition.quiet import quiet
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """best: (m,), the code of the best name. score: (m,), the higher, the surer. confidence: (m,), the probability
+    that the name is right, from a system that gives one."""
+
+    best: Codes
+    score: Floats
+    confidence: Floats | None = None
+
+
+class System(Protocol):
+    name: str
+
+    def fit(self, encodings: Floats, codes: Codes) -> None:
+        """Learn from labelled encodings (n, 128), and whose each is: (n,) from 0 to people - 1, everyone at least
+        once, all as often, two people at least. What it had learnt before is forgotten."""
+        ...
+
+    def predict(self, queries: Floats) -> Prediction:
+        """Who each of (m, 128) is."""
+        ...
+
+
+class Namesake:
+    """The best candidate and its confidence, exactly as a page shows them."""
+
+    name = "Namesake"
+
+    def __init__(self, *, variance: float, gamma: float) -> None:
+        self._variance, self._gamma = variance, gamma
+
+    def fit(self, encodings: Floats, codes: Codes) -> None:
+        gallery = Gallery()
+        faces = zip(codes.tolist(), encodings.astype(np.float32), strict=True)
+        gallery.apply([Change(number, code, encoding) for number, (code, encoding) in enumerate(faces)], revision=1)
+        self._recogniser = Recogniser(gallery, variance=self._variance, gamma=self._gamma)
+
+    def predict(self, queries: Floats) -> Prediction:
+        best = [suggestion.candidates[0] for suggestion in self._recogniser.suggest_many(queries)]
+        confidence = np.array([candidate.confidence for candidate in best])
+        return Prediction(np.array([candidate.person for candidate in best], np.intp), confidence, confidence)
+
+
+class Original:
+    """What Namesake replaces: PCA that keeps 90 % of the variance, and the probability that comes of label
+    propagation at gamma 20."""
+
+    name = "original"
+
+    def fit(self, encodings: Floats, codes: Codes) -> None:
+        self._projection = Projection.fit(encodings, 0.90)
+        self._projected = self._projection.transform(encodings)
+        self._codes = codes
+
+    def predict(self, queries: Floats) -> Prediction:
+        weights = rbf_log_weights(self._projection.transform(queries), self._projected, 20.0)
+        chances = class_probabilities(weights, self._codes, int(self._codes.max()) + 1)
+        confidence = chances.max(axis=1)
+        return Prediction(chances.argmax(axis=1), confidence, confidence)
+
+
+class NearestNeighbours:
+    """k nearest neighbours as in face_recognition's example: the square root of n of them, weighted by distance.
+
+    It tells strangers by the distance of the nearest, which is the score.
+    """
+
+    name = "k-NN"
+
+    def fit(self, encodings: Floats, codes: Codes) -> None:
+        from sklearn.neighbors import KNeighborsClassifier
+
+        neighbours = round(len(encodings) ** 0.5)
+        self._classifier = KNeighborsClassifier(neighbours, weights="distance", algorithm="ball_tree")
+        with quiet():  # scikit-learn finds one photo each odd
+            self._classifier.fit(encodings, codes)
+
+    def predict(self, queries: Floats) -> Prediction:
+        distances, _ = self._classifier.kneighbors(queries, n_neighbors=1)
+        return Prediction(self._classifier.predict(queries), -distances[:, 0])
+
+
+class LinearSVM:
+    """A linear support vector machine, each person against all others; the score is the distance from the border.
+
+    From two photos a person on its distances are turned into probabilities as well, by Platt's method on photos held
+    out. Ranked by those it would keep out strangers less well, so that the distance stays the score.
+    """
+
+    name = "linear SVM"
+
+    def fit(self, encodings: Floats, codes: Codes) -> None:
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.svm import LinearSVC
+
+        machine = LinearSVC(random_state=0)
+        photos_each = int(np.bincount(codes).min())
+        self._probable: Any = None
+        if photos_each > 1:
+            folds = min(photos_each, 5)
+            with quiet():
+                self._probable = CalibratedClassifierCV(machine, cv=folds, ensemble=False).fit(encodings, codes)
+            self._machine = self._probable.calibrated_classifiers_[0].estimator
+            return
+        with quiet():  # as above
+            self._machine = machine.fit(encodings, codes)
+
+    def predict(self, queries: Floats) -> Prediction:
+        distances = self._machine.decision_function(queries)
+        if distances.ndim == 1:
+            distances = np.stack([-distances, distances], axis=1)
+        best = distances.argmax(axis=1)
+        score = distances.max(axis=1)
+        if self._probable is None:
+            return Prediction(best, score)
+        return Prediction(best, score, self._probable.predict_proba(queries)[np.arange(len(best)), best])

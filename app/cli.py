@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from flask import Flask
 
 from app.errors import NamesakeError
 from app.http import queue, workspace
-from app.labelling import adopting, encoding, progress, reconciling, resetting
+from app.labelling import adopting, encoding, evaluating, progress, reconciling, resetting
 from app.labelling.reading import read_counts
 from app.sample import lay_out_sample
 from app.store.artifact import Artifact
@@ -19,7 +20,7 @@ from app.store.partial import Partial
 
 
 def init_app(app: Flask) -> None:
-    for command in (encode, import_pickle, export_pickle, reset, reconcile, demo, consume):
+    for command in (encode, evaluate, import_pickle, export_pickle, reset, reconcile, demo, consume):
         app.cli.add_command(command)
 
 
@@ -56,14 +57,8 @@ def encode(folder: Path, output: Path, method: str | None, label_from: str) -> N
     settings = workspace().settings
     method = method or settings.detection_method
     engine = workspace().load_engine(method)
-    basis = {
-        "engine": engine.name,
-        "method": method,
-        "detect_max_side": settings.detect_max_side,
-        "smallest_face": settings.smallest_face,
-        "max_pixels": settings.max_pixels,
-    }
     with _told(), _writing(output), _going_on_later():
+        basis = encoding.basis(settings, engine, method)
         partial = Partial(output.with_name(f"{output.name}.partial"), basis)
         if len(partial):
             click.echo(f"resumed: {_photos(len(partial))} encoded before")
@@ -84,6 +79,43 @@ def encode(folder: Path, output: Path, method: str | None, label_from: str) -> N
     click.echo(f"{faces} faces of {people} people written to {output}, {len(encoded.skipped)} files skipped.")
 
 
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("evaluation.json"),
+    show_default=True,
+    help="Where the figures go, as JSON.",
+)
+@click.option("-m", "--method", type=click.Choice(["cnn", "hog"]), help="Else the setting DETECTION_METHOD.")
+def evaluate(folder: Path, output: Path, method: str | None) -> None:
+    """Measure how well the people in a folder of photos are told apart.
+
+    DIR is labelled as for encode, or holds such a folder called people and one called strangers. Compares Namesake as
+    it is set up with the original system, k-NN and a linear SVM. What is served is not touched. Encodings are kept
+    in instance/evaluation.encodings: a second run looks at new photos only.
+    """
+    settings = workspace().settings
+    method = method or settings.detection_method
+    engine = workspace().load_engine(method)
+    kept = settings.instance / "evaluation.encodings"
+    with _told(), _writing(output), _going_on_later():
+        with _writing(kept), _progress() as watch:
+            partial = Partial(kept, encoding.basis(settings, engine, method))
+            gathered = evaluating.gather(folder, engine, workspace().decode, partial, watch)
+        if gathered.encoded.known:
+            click.echo(f"resumed: {_photos(gathered.encoded.known)} encoded before")
+        for name, why in gathered.encoded.skipped:
+            click.echo(f"skipped {name}: {why}")
+        with _progress("Asking", "answers") as watch:
+            rows = evaluating.evaluate(gathered.faces, evaluating.systems(settings), watch)
+        report = evaluating.as_json(rows, folder=str(folder), method=method, engine=engine.name)
+        output.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    click.echo(f"\n{evaluating.as_markdown(rows)}\n\nWritten to {output}.")
+
+
 def _photos(number: int) -> str:
     return "1 photo was" if number == 1 else f"{number:,} photos were"
 
@@ -97,18 +129,18 @@ def _going_on_later() -> Iterator[None]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[..., None]]:
+def _progress(label: str = "Encoding", unit: str = "photos") -> Iterator[Callable[..., None]]:
     """A bar with how many, the time left and the rate: to be told done and total."""
 
-    def rate(_photo: None) -> str:
-        return f"{1 / bar.time_per_iteration:.1f} photos a second" if bar.time_per_iteration else ""
+    def rate(_item: None) -> str:
+        return f"{1 / bar.time_per_iteration:.1f} {unit} a second" if bar.time_per_iteration else ""
 
     def watch(done: int, total: int, _message: str = "") -> None:
         bar.length = total
         bar.update(done - bar.pos)
         bar.render_progress()
 
-    bar = click.progressbar(length=1, label="Encoding", show_pos=True, item_show_func=rate)
+    bar = click.progressbar(length=1, label=label, show_pos=True, item_show_func=rate)
     with bar:
         yield watch
 

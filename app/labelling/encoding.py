@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from app.config import Settings
 from app.errors import InvalidInput, NamesakeError
 from app.labelling.labels import clean_label
 from app.recognition import bulk
@@ -35,8 +37,19 @@ class _Viewed:
     known: bool
 
 
-_File = tuple[Path, str]
+File = tuple[Path, str]
 """with its label"""
+
+
+def basis(settings: Settings, engine: Engine, method: str) -> dict[str, Any]:
+    """What the encodings of a folder depend on, besides the photos."""
+    return {
+        "engine": engine.name,
+        "method": method,
+        "detect_max_side": settings.detect_max_side,
+        "smallest_face": settings.smallest_face,
+        "max_pixels": settings.max_pixels,
+    }
 
 
 def encode_folder(
@@ -50,16 +63,32 @@ def encode_folder(
 ) -> Encoded:
     """One entry for every photo in a folder laid out as files.label_of reads it, in the order of the names.
 
-    partial: photos it knows are not looked at; what is found in the others is added to it on the way. watch: told
-    how many files are done and how many there are, without those known. Raises InvalidInput when the folder has no
-    files.
+    The rest is as for encode_files.
     """
     found = files.labelled_files(folder, label_from)
+    return encode_files(found, folder, engine, decode, partial, watch=watch)
+
+
+def encode_files(
+    found: Sequence[File],
+    folder: Path,
+    engine: Engine,
+    decode: Callable[[bytes], Photo],
+    partial: Partial,
+    *,
+    watch: Callable[[int, int], None],
+) -> Encoded:
+    """One entry for every photo in which there is a face.
+
+    found: the files, all of them below folder. partial: photos it knows are not looked at; what is found in the
+    others is added to it on the way. watch: told how many files are done and how many there are, without those
+    known. Raises InvalidInput when there are no files.
+    """
     if not found:
         raise InvalidInput("There are no files in this folder.")
     encoded = Encoded()
 
-    def view(file: _File) -> bulk.Viewing[_Viewed]:
+    def view(file: File) -> bulk.Viewing[_Viewed]:
         path, label = file
         name = clean_label(label)
         data = files.read_bytes(path)
@@ -71,7 +100,7 @@ def encode_folder(
         faces = yield photo
         return _Viewed(name, _finding(digest, photo, faces), known=False)
 
-    def store(outcomes: Sequence[bulk.Outcome[_File, _Viewed]]) -> None:
+    def store(outcomes: Sequence[bulk.Outcome[File, _Viewed]]) -> None:
         partial.add(viewed.finding for _file, viewed in outcomes if isinstance(viewed, _Viewed))
         for (path, _label), viewed in outcomes:
             _enter(encoded, path, str(path.relative_to(folder)), viewed)

@@ -91,7 +91,7 @@ class Row:
     about strangers, in all draws. figures: by system, then by metric; None where it is not defined.
     """
 
-    shots: int
+    labelled_photos: int
     draws: int
     people: int
     strangers: int
@@ -160,7 +160,7 @@ def _row(faces: Faces, systems: Sequence[System], shots: int, draws: list[Draw],
         answers = _join(list(_ask(faces, system, draws, tell)))
         figures[system.name] = estimates(answers, owners, METRICS, np.random.default_rng(SEED))
     return Row(
-        shots=shots,
+        labelled_photos=shots,
         draws=len(draws),
         people=len(np.unique(owners[known])),
         strangers=len(np.unique(owners[~known])),
@@ -181,15 +181,14 @@ def _ask(faces: Faces, system: System, draws: Sequence[Draw], tell: Callable[[],
         system.fit(faces.encodings[draw.labelled], codes)
         predicted = system.predict(faces.encodings[draw.asking])
         right = people[predicted.best] == faces.people[draw.asking]
-        yield Answers(right, _known(faces, draw), predicted.score, predicted.confidence)
+        yield Answers(right, _known(faces, draw), predicted.score, predicted.is_probability)
         tell()
 
 
 def _join(parts: Sequence[Answers]) -> Answers:
-    confidences = [part.confidence for part in parts if part.confidence is not None]
     return Answers(
         np.concatenate([part.right for part in parts]),
         np.concatenate([part.known for part in parts]),
         np.concatenate([part.score for part in parts]),
-        np.concatenate(confidences) if len(confidences) == len(parts) else None,
+        all(part.is_probability for part in parts),
     )

@@ -30,14 +30,14 @@ class Answers:
     """What was answered to n questions; each array is (n,).
 
     right: whether the best name was the face's. known: whether the face's person was in the gallery at all; nobody's
-    name is right for a stranger. score: the higher, the surer, on any scale. confidence: the probability that the
-    name is right, from a system that gives one.
+    name is right for a stranger. score: the higher, the surer. is_probability: whether the score is meant as the
+    probability that the name is right; else it may be on any scale.
     """
 
     right: Flags
     known: Flags
     score: Floats
-    confidence: Floats | None = None
+    is_probability: bool = True
 
 
 Metric = Callable[[Answers, Floats], Floats]
@@ -81,21 +81,22 @@ def dir_at_fpir(rate: float) -> Metric:
 
 
 def expected_calibration_error(answers: Answers, weights: Floats) -> Floats:
-    """By how much confidences miss the share of right names on average, over ten equal bins of confidence.
+    """By how much probabilities miss the share of right names on average, over ten equal bins of probability.
 
-    Known faces and strangers weigh a half each, however many there are. Not defined for a system that gives no
-    probability, nor without either of the two.
+    Known faces and strangers weigh a half each, however many there are. Not defined for scores that are no
+    probabilities, nor without either of the two.
     """
-    if answers.confidence is None:
+    if not answers.is_probability:
         return np.full(weights.shape[:-1], np.nan)
-    bins = np.minimum((answers.confidence * CONFIDENCE_BINS).astype(np.intp), CONFIDENCE_BINS - 1)
+    bins = np.minimum((answers.score * CONFIDENCE_BINS).astype(np.intp), CONFIDENCE_BINS - 1)
     gaps = np.zeros((len(bins), CONFIDENCE_BINS))
-    gaps[np.arange(len(bins)), bins] = answers.right - answers.confidence
-    halves = [
+    gaps[np.arange(len(bins)), bins] = answers.right - answers.score
+    of_known, of_strangers = (
         _share(weights[..., side] @ gaps[side], weights[..., side].sum(axis=-1)[..., np.newaxis])
         for side in (answers.known, ~answers.known)
-    ]
-    return np.abs(sum(halves) / 2).sum(axis=-1)
+    )
+    error: Floats = np.abs((of_known + of_strangers) / 2).sum(axis=-1)
+    return error
 
 
 @dataclass(frozen=True)
@@ -149,4 +150,5 @@ def _surest_first(score: Floats, among: Flags) -> NDArray[np.intp]:
 
 
 def _share(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+    share: Floats = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+    return share

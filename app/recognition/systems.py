@@ -15,12 +15,12 @@ from app.recognition.quiet import quiet
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """best: (m,), the code of the best name. score: (m,), the higher, the surer. confidence: (m,), the probability
-    that the name is right, from a system that gives one."""
+    """best: (m,), the code of the best name. score: (m,), the higher, the surer. is_probability: whether the score is
+    meant as the probability that the name is right."""
 
     best: Codes
     score: Floats
-    confidence: Floats | None = None
+    is_probability: bool
 
 
 class System(Protocol):
@@ -53,7 +53,8 @@ class Namesake:
     def predict(self, queries: Floats) -> Prediction:
         best = [suggestion.candidates[0] for suggestion in self._recogniser.suggest_many(queries)]
         confidence = np.array([candidate.confidence for candidate in best])
-        return Prediction(np.array([candidate.person for candidate in best], np.intp), confidence, confidence)
+        people = np.array([candidate.person for candidate in best], np.intp)
+        return Prediction(people, confidence, is_probability=True)
 
 
 class Original:
@@ -70,8 +71,7 @@ class Original:
     def predict(self, queries: Floats) -> Prediction:
         weights = rbf_log_weights(self._projection.transform(queries), self._projected, 20.0)
         chances = class_probabilities(weights, self._codes, int(self._codes.max()) + 1)
-        confidence = chances.max(axis=1)
-        return Prediction(chances.argmax(axis=1), confidence, confidence)
+        return Prediction(chances.argmax(axis=1), chances.max(axis=1), is_probability=True)
 
 
 class NearestNeighbours:
@@ -87,19 +87,19 @@ class NearestNeighbours:
 
         neighbours = round(len(encodings) ** 0.5)
         self._classifier = KNeighborsClassifier(neighbours, weights="distance", algorithm="ball_tree")
-        with quiet():  # scikit-learn finds one photo each odd
+        with quiet():  # as below
             self._classifier.fit(encodings, codes)
 
     def predict(self, queries: Floats) -> Prediction:
         distances, _ = self._classifier.kneighbors(queries, n_neighbors=1)
-        return Prediction(self._classifier.predict(queries), -distances[:, 0])
+        return Prediction(self._classifier.predict(queries), -distances[:, 0], is_probability=False)
 
 
 class LinearSVM:
-    """A linear support vector machine, each person against all others; the score is the distance from the border.
+    """A linear support vector machine, each person against all others.
 
-    From two photos a person on its distances are turned into probabilities as well, by Platt's method on photos held
-    out. Ranked by those it would keep out strangers less well, so that the distance stays the score.
+    From two photos a person on the score is its probability, by Platt's method on photos held out in turn. One photo
+    each leaves none to hold out: the score is then the distance from the border.
     """
 
     name = "linear SVM"
@@ -108,24 +108,16 @@ class LinearSVM:
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.svm import LinearSVC
 
-        machine = LinearSVC(random_state=0)
         photos_each = int(np.bincount(codes).min())
-        self._probable: Any = None
-        if photos_each > 1:
-            folds = min(photos_each, 5)
-            with quiet():
-                self._probable = CalibratedClassifierCV(machine, cv=folds, ensemble=False).fit(encodings, codes)
-            self._machine = self._probable.calibrated_classifiers_[0].estimator
-            return
-        with quiet():  # as above
-            self._machine = machine.fit(encodings, codes)
+        self._calibrated = photos_each > 1
+        self._machine: Any = LinearSVC(random_state=0)
+        if self._calibrated:
+            self._machine = CalibratedClassifierCV(self._machine, cv=min(photos_each, 5), ensemble=False)
+        with quiet():  # scikit-learn finds so few photos each odd
+            self._machine.fit(encodings, codes)
 
     def predict(self, queries: Floats) -> Prediction:
-        distances = self._machine.decision_function(queries)
-        if distances.ndim == 1:
-            distances = np.stack([-distances, distances], axis=1)
-        best = distances.argmax(axis=1)
-        score = distances.max(axis=1)
-        if self._probable is None:
-            return Prediction(best, score)
-        return Prediction(best, score, self._probable.predict_proba(queries)[np.arange(len(best)), best])
+        scores = self._machine.predict_proba(queries) if self._calibrated else self._machine.decision_function(queries)
+        if scores.ndim == 1:  # of two people, scikit-learn gives the distance on the second one's side alone
+            scores = np.stack([-scores, scores], axis=1)
+        return Prediction(scores.argmax(axis=1), scores.max(axis=1), self._calibrated)

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run serve test check fit-openset bench screenshots clean
+.PHONY: help setup demo run serve test check fit-openset evaluate bench screenshots clean
 
 help:
 	@echo "make demo   set up, fill in public sample photos, serve on http://127.0.0.1:8000"
@@ -11,6 +11,7 @@ help:
 	@echo "make test   set up and run every test"
 	@echo "make check  style, types and architecture"
 	@echo "make fit-openset FACES=folder  fit the confidence anew on photos of your own"
+	@echo "make evaluate  how well people are told apart, on photos of your own (FACES=folder)"
 	@echo "make bench  how fast it is beside face_recognition, on photos of your own (FACES=folder)"
 	@echo "make screenshots  the pictures in the README"
 	@echo "make clean  remove the virtual environment (never your photos)"
@@ -51,6 +52,10 @@ FACES ?= ../shared/faces
 
 fit-openset: .venv/ready-to-develop
 	$(BIN)/python -m benchmarks.fit_openset $(FACES)
+
+# Photos laid out as above. Checks on those that the confidence was not fitted on, and writes the tables into the docs.
+evaluate: .venv/ready-to-develop
+	$(BIN)/python -m benchmarks.evaluate $(FACES) --output docs/accuracy.md
 
 # The pictures in the README, made by the browser tests.
 screenshots: .venv/ready-to-develop

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from app.config import PROJECT
+from app.recognition import metrics
 from app.recognition.engine import Eyesight, load_engine, most_prominent
 from app.recognition.images import decode
 from app.recognition.propagation import (
@@ -172,11 +173,11 @@ def fit(answers: Answers) -> tuple[float, float]:
 
 def report(answers: Answers, shots: int, intercept: float, slope: float) -> None:
     sure = confidence(answers, intercept, slope)
-    print(f"  {shots} photos a person: ECE {calibration_error(sure, answers):.3f}", end="")
+    scored = metrics.Answers(answers.right, answers.known, sure)
+    once = metrics.once_each(scored)
+    print(f"  {shots} photos a person: ECE {metrics.expected_calibration_error(scored, once):.3f}", end="")
     for rate in (0.01, 0.10):
-        threshold = np.quantile(sure[~answers.known], 1 - rate)
-        named = answers.known & answers.right & (sure > threshold)
-        print(f", DIR at FPIR {rate:.0%} {named.sum() / answers.known.sum():.3f}", end="")
+        print(f", DIR at FPIR {rate:.0%} {metrics.dir_at_fpir(rate)(scored, once):.3f}", end="")
     strangers = sure[~answers.known]
     wrong = answers.known & ~answers.right & (sure >= 0.5)
     right = answers.known & answers.right & (sure >= 0.5)
@@ -184,13 +185,6 @@ def report(answers: Answers, shots: int, intercept: float, slope: float) -> None
         f"; at 0.5: known named right {right.sum() / answers.known.sum():.3f},"
         f" wrong {wrong.sum() / answers.known.sum():.3f}, strangers named {np.mean(strangers >= 0.5):.3f}"
     )
-
-
-def calibration_error(sure: NDArray[np.float64], answers: Answers) -> float:
-    """Expected calibration error over ten equal bins."""
-    bins = np.minimum((sure * 10).astype(int), 9)
-    gaps = np.bincount(bins, answers.weights * (answers.right - sure), minlength=10)
-    return float(np.abs(gaps).sum())
 
 
 if __name__ == "__main__":

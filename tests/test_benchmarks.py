@@ -13,8 +13,9 @@ import pytest
 from app.config import PROJECT
 from app.recognition.engine import Eyesight
 from app.recognition.onnx_engine import OnnxEngine
+from benchmarks.documents import BEGIN, END, write_between_markers
 from benchmarks.speed import alone, networks, theirs
-from benchmarks.speed.measuring import BEGIN, END, Row, by_turns, table, write_between_markers
+from benchmarks.speed.measuring import Row, by_turns, table
 from benchmarks.speed.photos import Photos, below, enlarged, gather
 
 DOCUMENT = (PROJECT / "docs" / "benchmarks.md").read_text("utf-8")

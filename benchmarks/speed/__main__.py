@@ -17,8 +17,9 @@ from pathlib import Path
 
 from app.config import PREFIX, PROJECT
 from app.recognition import onnx_models
+from benchmarks.documents import write_between_markers
 from benchmarks.speed import folders, networks, uploads
-from benchmarks.speed.measuring import Row, caption, table, tell, write_between_markers
+from benchmarks.speed.measuring import Row, caption, table, tell
 from benchmarks.speed.photos import gather
 
 Group = Callable[[], Iterator[Row]]

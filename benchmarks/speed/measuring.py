@@ -19,8 +19,6 @@ from app.recognition.processors import processors
 T = TypeVar("T")
 U = TypeVar("U")
 
-BEGIN = "<!-- table: begin -->"
-END = "<!-- table: end -->"
 _HEADINGS = ("what", "Namesake", "face_recognition", "ratio", "at least", "", "runs")
 
 
@@ -105,16 +103,6 @@ def caption(note: str, load_before: float) -> str:
         note,
     ]
     return f"Measured on {'; '.join(parts)}."
-
-
-def write_between_markers(file: Path, text: str) -> None:
-    """Replace what lies between BEGIN and END. Raises ValueError when the file lacks either."""
-    old = file.read_text("utf-8")
-    before, begin, rest = old.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{file} has no place for the table: {BEGIN} and {END}.")
-    file.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")
 
 
 def tell(line: str) -> None:

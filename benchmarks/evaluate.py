@@ -106,7 +106,7 @@ def misses(rows: Sequence[Row]) -> Iterator[str]:
         estimate = row and row.figures[Namesake.name][floor.figure]
         if estimate is None or not floor.holds(estimate.value):
             figure = f"{evaluating.HEADINGS[floor.figure]} with {floor.labelled_photos} labelled"
-            found = "not measured" if estimate is None else f"{estimate.value:.4f}"
+            found = "not measured" if estimate is None else f"{estimate.value:.6g}"
             yield f"MISSED: {figure} is {found}, {'at most' if floor.at_most else 'at least'} {floor.limit:g} is asked."
 
 

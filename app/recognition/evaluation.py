@@ -36,7 +36,7 @@ ENOUGH_STRANGERS = 20
 _WITHHELD = 3
 _FEWEST_KNOWN = 2
 # Asked a row at most, as far as that leaves one draw: with so many, another draw tells nothing new.
-_QUESTIONS = 40_000
+_QUESTIONS = 20_000
 
 METRICS = {
     "rank_1": rank_1,

@@ -87,7 +87,7 @@ class NearestNeighbours:
 
         neighbours = round(len(encodings) ** 0.5)
         self._classifier = KNeighborsClassifier(neighbours, weights="distance", algorithm="ball_tree")
-        with quiet():  # as below
+        with quiet():  # scikit-learn finds so few photos each odd
             self._classifier.fit(encodings, codes)
 
     def predict(self, queries: Floats) -> Prediction:

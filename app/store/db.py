@@ -17,14 +17,15 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.exc import OperationalError
 
-from app.errors import ConfigError, DiskFull, Unavailable
+from app.errors import DiskFull, Unavailable
+from app.store.migrations import migrate
 from app.store.schema import VERSION, metadata, state
 
 _LOCK_WAIT_S = 60
 
 
 class Database:
-    """The store at `path`; made on first use. Raises ConfigError for one of another version."""
+    """The store at `path`: made on first use, brought up to date when older. Raises ConfigError for a newer one."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,12 +43,10 @@ class Database:
 
     def _create(self) -> None:
         with self.write() as connection:
+            migrate(connection)
             metadata.create_all(connection)
-            found = connection.execute(select(state.c.version)).scalar()
-            if found is None:
+            if connection.execute(select(state.c.version)).scalar() is None:
                 connection.execute(insert(state).values(id=1, version=VERSION, revision=0))
-            elif found != VERSION:
-                raise ConfigError(f"The store is of version {found}; this program reads version {VERSION}.")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -21,8 +21,8 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-VERSION = 1
-"""Raised with every change to a table: a store of another version is refused, not misread."""
+VERSION = 2
+"""Raised with every change to a table, together with a step in migrations that brings older stores there."""
 
 # One row. `revision` counts committed changes, so that a gallery in memory can ask for what came since;
 # `pickle_length` is the length of train.pickle when the last change was committed.
@@ -75,7 +75,10 @@ Index(
 Index("photos_upload_name", photos.c.upload_name)
 
 # `revision`: when anything about the face that a gallery cares about last changed; `labelled_at_revision` orders
-# train.pickle. The encoding is 128 little-endian float32.
+# train.pickle. The encoding is 128 little-endian float32. `flaws`: what was measured, words of recognition.quality
+# with commas between them; null where nobody has looked. `recognise`: whether a human wants the face used to recognise
+# others, null: as measured. `twin_of`: the labelled face that this one was almost the same picture as when it was
+# named.
 faces = Table(
     "faces",
     metadata,
@@ -87,6 +90,9 @@ faces = Table(
     Column("left", Integer, nullable=False),
     Column("encoding", LargeBinary(512), nullable=False),
     Column("low_quality", Boolean, nullable=False),
+    Column("flaws", String(64)),
+    Column("recognise", Boolean),
+    Column("twin_of", ForeignKey("faces.id")),
     Column("status", String(16), nullable=False),
     Column("person_id", ForeignKey("people.id"), index=True),
     Column("labelled_at_revision", Integer),
@@ -114,6 +120,26 @@ rejections = Table(
     metadata,
     Column("face_id", ForeignKey("faces.id"), primary_key=True),
     Column("person_id", ForeignKey("people.id"), primary_key=True),
+)
+
+# A human said that this face is that person's although the rest of the gallery doubts it.
+vouches = Table(
+    "vouches",
+    metadata,
+    Column("face_id", ForeignKey("faces.id"), primary_key=True),
+    Column("person_id", ForeignKey("people.id"), primary_key=True),
+)
+
+# The confidence fitted anew on this installation's own decisions: the newest row counts, null keeps what is shipped.
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("created_at", DateTime, nullable=False),
+    Column("after_decision", Integer, nullable=False),
+    Column("coefficients", JSON),
+    Column("questions", Integer, nullable=False, server_default="0"),
+    sqlite_autoincrement=True,
 )
 
 jobs = Table(

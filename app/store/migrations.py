@@ -1,0 +1,80 @@
+"""Bringing an older store to the present version, in DDL that SQLite and PostgreSQL both run.
+
+A step is history: it says what the tables were to become then, in its own words, and does not follow schema.py when
+that moves on. All steps run in the transaction that opens the store, so that it is of one version or the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    DateTime,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    inspect,
+    select,
+    text,
+    update,
+)
+
+from app.errors import ConfigError
+from app.store.schema import VERSION, state
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the tables to VERSION; the caller holds the write lock. A store without tables is left to its maker.
+
+    Raises ConfigError for a store of a version that has no way here, as one written by a newer program.
+    """
+    if not inspect(connection).has_table(state.name):
+        return
+    found = connection.execute(select(state.c.version)).scalar()
+    if found is None or found == VERSION:
+        return
+    if found > VERSION or not set(range(found, VERSION)) <= _STEPS.keys():
+        raise ConfigError(f"The store is of version {found}; this program reads version {VERSION}.")
+    for version in range(found, VERSION):
+        _STEPS[version](connection)
+    connection.execute(update(state).values(version=VERSION))
+
+
+def _add_quality_and_vouches(connection: Connection) -> None:
+    """1 -> 2"""
+    for column in ("flaws VARCHAR(64)", "recognise BOOLEAN", "twin_of INTEGER REFERENCES faces (id)"):
+        connection.execute(text(f"ALTER TABLE faces ADD COLUMN {column}"))
+    # What was called low quality then was small or blurred; nobody had looked for more.
+    connection.execute(
+        text(
+            """UPDATE faces SET flaws = CASE WHEN bottom - top < 40 OR "right" - "left" < 40 THEN 'small'
+            ELSE 'blurred' END WHERE low_quality"""
+        )
+    )
+    then = MetaData()
+    for name in ("faces", "people"):  # there already, only named
+        Table(name, then, Column("id", Integer, primary_key=True))
+    vouches = Table(
+        "vouches",
+        then,
+        Column("face_id", ForeignKey("faces.id"), primary_key=True),
+        Column("person_id", ForeignKey("people.id"), primary_key=True),
+    )
+    calibrations = Table(
+        "calibrations",
+        then,
+        Column("id", Integer, primary_key=True),
+        Column("created_at", DateTime, nullable=False),
+        Column("after_decision", Integer, nullable=False),
+        Column("coefficients", JSON),
+        Column("questions", Integer, nullable=False, server_default="0"),
+        sqlite_autoincrement=True,
+    )
+    then.create_all(connection, [vouches, calibrations])
+
+
+_STEPS: dict[int, Callable[[Connection], None]] = {1: _add_quality_and_vouches}

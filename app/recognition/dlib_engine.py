@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
+from app.recognition.chips import Found
 from app.recognition.engine import Box, Eyesight
 from app.recognition.images import Pixels
 from app.recognition.looking import LookingEngine
@@ -40,8 +41,10 @@ class DlibEngine(LookingEngine):
             found = self._models.face_locations(pixels, number_of_times_to_upsample=0, model="cnn")
         return [tuple(box) for box in found]
 
-    def _encode(self, crops: Sequence[tuple[Pixels, Box]]) -> NDArray[np.float32]:
-        # dlib reads the arrays in place, so huge photos cost no more than small ones.
+    def _encode(self, faces: Sequence[Found]) -> NDArray[np.float32]:
+        # What face_recognition.face_encodings does once it has the landmarks. dlib reads the arrays in place, so huge
+        # photos cost no more than small ones.
+        encode = self._models.face_encoder.compute_face_descriptor
         with _encoding:
-            encodings = [self._models.face_encodings(pixels, [box])[0] for pixels, box in crops]
+            encodings = [np.array(encode(face.pixels, face.landmarks, 1)) for face in faces]
         return np.array(encodings, np.float32).reshape(-1, 128)

@@ -27,11 +27,15 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class DetectedFace:
-    """encoding: (128,) float32. low_quality: too small or too blurred to be trusted much."""
+    """encoding: (128,) float32. flaws: why it is not to be trusted much, words of recognition.quality."""
 
     box: Box
     encoding: NDArray[np.float32]
-    low_quality: bool
+    flaws: tuple[str, ...] = ()
+
+    @property
+    def low_quality(self) -> bool:
+        return bool(self.flaws)
 
 
 class Engine(Protocol):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InvalidInput
-from app.recognition import quality
+from app.recognition import chips, quality
 from app.recognition.engine import Box, DetectedFace, Eyesight
 from app.recognition.hog import HogDetector
 from app.recognition.images import Photo, Pixels
@@ -57,8 +57,8 @@ class LookingEngine(ABC):
     def _detect_by_cnn(self, pixels: Pixels) -> list[Box]: ...
 
     @abstractmethod
-    def _encode(self, crops: Sequence[tuple[Pixels, Box]]) -> NDArray[np.float32]:
-        """(n, 128): the face in each box of each picture."""
+    def _encode(self, faces: Sequence[chips.Found]) -> NDArray[np.float32]:
+        """(n, 128): each face, cut by its landmarks."""
 
     def _find(self, photo: Photo) -> list[Box]:
         picture = self._detection_picture(photo)
@@ -82,10 +82,10 @@ class LookingEngine(ABC):
     def _describe(self, crops: Sequence[tuple[Photo, Box]]) -> list[DetectedFace]:
         if not crops:
             return []
-        at_hand = [(photo.pixels, photo.at_hand(box)) for photo, box in crops]
+        found = [chips.find(photo.pixels, photo.at_hand(box)) for photo, box in crops]
         return [
-            DetectedFace(box, encoding, quality.is_low(*crop, box))
-            for (_photo, box), crop, encoding in zip(crops, at_hand, self._encode(at_hand), strict=True)
+            DetectedFace(box, encoding, quality.flaws(face.pixels, face.box, box, face.points, face.outside))
+            for (_photo, box), face, encoding in zip(crops, found, self._encode(found), strict=True)
         ]
 
 

@@ -35,5 +35,5 @@ class OnnxEngine(LookingEngine):
     def _detect_by_cnn(self, pixels: Pixels) -> list[Box]:
         return [box for box, _ in self._models.detector.detect(pixels)]
 
-    def _encode(self, crops: Sequence[tuple[Pixels, Box]]) -> NDArray[np.float32]:
-        return self._models.encode(chips.cut(crops))
+    def _encode(self, faces: Sequence[chips.Found]) -> NDArray[np.float32]:
+        return self._models.encode(chips.cut_found(faces))

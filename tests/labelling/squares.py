@@ -56,7 +56,7 @@ class SquaresEngine:
         person, high, low = _colour(photo.pixels, box)
         if not person:
             raise InvalidInput("There is no square there.")
-        return DetectedFace(box, encoding_of(person, 256 * high + low), low_quality=False)
+        return DetectedFace(box, encoding_of(person, 256 * high + low))
 
 
 def encoding_of(person: int, take: int) -> NDArray[np.float32]:

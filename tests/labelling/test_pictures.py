@@ -30,7 +30,7 @@ class Pointing(SquaresEngine):
     """Finds the faces there are, wherever the photo is from."""
 
     def _squares(self, photo: Photo) -> list[DetectedFace]:
-        return [DetectedFace(box, encoding_of(1, index), low_quality=False) for index, box in enumerate(FACES)]
+        return [DetectedFace(box, encoding_of(1, index)) for index, box in enumerate(FACES)]
 
 
 @pytest.fixture(params=[1, 6], ids=["upright", "on its side"])

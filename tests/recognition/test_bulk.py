@@ -55,7 +55,7 @@ class Engineer:
         return [self.faces(shown) for shown in photos]
 
     def faces(self, photo: Photo) -> list[DetectedFace]:
-        return [DetectedFace((0, 9, 9, 0), np.full(128, number_of(photo), np.float32), low_quality=False)]
+        return [DetectedFace((0, 9, 9, 0), np.full(128, number_of(photo), np.float32))]
 
     def encode_box(self, photo: Photo, box: Any) -> DetectedFace:
         raise NotImplementedError

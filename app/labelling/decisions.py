@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Row
 
 from app.errors import Conflict, InvalidInput, NotFound
-from app.labelling import reading
+from app.labelling import reading, recognising
 from app.labelling.labels import clean_label
 from app.labelling.photos import find_photo
 from app.labelling.workspace import Work, Workspace
+from app.recognition.openset import Suggestion
 from app.store import files, queries
 
 DISMISSALS = {"ignore": "ignored", "not_a_face": "not_a_face"}
@@ -90,9 +91,11 @@ def dismiss(workspace: Workspace, face_id: int, action: str | None) -> None:
 
 def _name(workspace: Workspace, work: Work, face: Row[Any], name: str, kind: str) -> None:
     person_id = queries.person_id(work.connection, name)
-    suggestion = _on_screen(workspace, face) if face.status == "inbox" else None
+    suggestion = reading.suggest(workspace, [face])[face.id]
+    shown = _shown(suggestion) if face.status == "inbox" else None
     queries.accept(work.connection, face.id, person_id)
-    _decide(work, face, kind, status="labelled", person_id=person_id, suggestion=suggestion)
+    _decide(work, face, kind, status="labelled", person_id=person_id, suggestion=shown)
+    recognising.remember_twin(work.connection, face.id, suggestion, person_id)
     work.labelled.append(face.id)
     place_photo(workspace, work, face.photo_id)
 
@@ -185,7 +188,10 @@ def _face(work: Work, face_id: int) -> Row[Any]:
 
 def _on_screen(workspace: Workspace, face: Row[Any]) -> dict[str, Any]:
     """What the product would have said about a face just before the human did."""
-    suggestion = reading.suggest(workspace, [face])[face.id]
+    return _shown(reading.suggest(workspace, [face])[face.id])
+
+
+def _shown(suggestion: Suggestion) -> dict[str, Any]:
     return {"person_id": suggestion.person, "confidence": suggestion.confidence}
 
 

@@ -73,6 +73,7 @@ def add_faces(
             face.box,
             queries.pack(face.encoding),
             low_quality=face.low_quality,
+            flaws=face.flaws,
             revision=revision,
             person_id=named.get(index),
         )

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Row
 
 from app.errors import NotFound
+from app.labelling.recognising import describe_use, flaws_of, picture_repeated
 from app.labelling.workspace import Workspace
 from app.recognition.engine import most_prominent
 from app.recognition.openset import Suggestion
-from app.store import queries
+from app.store import queries, recognised
 
 Json = dict[str, Any]
 
@@ -71,10 +72,13 @@ def read_page(workspace: Workspace, photo_id: int) -> tuple[Json, list[Json]]:
     with workspace.database.read() as connection:
         names = queries.names(connection)
         nearest = {near.face_id for suggestion in suggestions.values() for near in suggestion.nearest}
-        known = queries.faces_by_id(connection, nearest)
+        known = queries.faces_by_id(connection, nearest | {row.twin_of for row in rows if row.twin_of})
+        used = recognised.used(connection, [row.id for row in rows])
     faces = [
         _face(workspace, row, suggestions.get(row.id), names)
-        | {"low_quality": row.low_quality, "nearest": _reasons(suggestions.get(row.id), known)}
+        | {"nearest": _reasons(suggestions.get(row.id), known)}
+        | describe_use(row, row.id in used)
+        | {"twin": _twin(row, suggestions.get(row.id), known)}
         for row in rows
     ]
     for face in faces:
@@ -159,22 +163,33 @@ def _face(workspace: Workspace, row: Row[Any], suggestion: Suggestion | None, na
         "confidence_score": confidence,
         "candidates": candidates,
         "thumb": thumb_url(row.id),
+        "flaws": flaws_of(row),
     }
+
+
+def _twin(row: Row[Any], suggestion: Suggestion | None, known: dict[int, Row[Any]]) -> Json | None:
+    """The face that this one is almost the same picture as: of the person it was named, or of anyone while it waits."""
+    near = known.get(row.twin_of)
+    if suggestion is not None:
+        repeated = picture_repeated(suggestion)
+        return None if repeated is None else evidence(known[repeated.face_id], repeated.distance)
+    return None if near is None or near.person_id != row.person_id else evidence(near)
 
 
 def _reasons(suggestion: Suggestion | None, known: dict[int, Row[Any]]) -> list[Json]:
     if suggestion is None:
         return []
-    return [
-        {
-            "label": known[near.face_id].person,
-            "distance": near.distance,
-            "thumb": thumb_url(near.face_id),
-            "url": f"/photos/{known[near.face_id].photo_id}/#face-{near.face_id}",
-        }
-        for near in suggestion.nearest
-        if near.face_id in known
-    ]
+    return [evidence(known[near.face_id], near.distance) for near in suggestion.nearest if near.face_id in known]
+
+
+def evidence(row: Row[Any], distance: float | None = None) -> Json:
+    """A labelled face that speaks for or against a name."""
+    return {
+        "label": row.person,
+        "distance": distance,
+        "thumb": thumb_url(row.id),
+        "url": f"/photos/{row.photo_id}/#face-{row.id}",
+    }
 
 
 def _person(row: Row[Any]) -> Json:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -16,10 +17,10 @@ from app.config import Settings
 from app.labelling.publication import Publication
 from app.recognition import images
 from app.recognition.engine import Engine, Eyesight, load_engine
-from app.recognition.gallery import Change, Gallery
+from app.recognition.gallery import Change, Gallery, View
 from app.recognition.images import Photo
 from app.recognition.openset import Recogniser, Suggestion
-from app.store import queries
+from app.store import queries, recognised
 from app.store.db import Database
 from app.store.files import Folders, Journal
 
@@ -63,6 +64,8 @@ class Workspace:
         self.database = Database(settings.instance / "namesake.sqlite")
         self._gallery = Gallery()
         self._gallery_lock = threading.Lock()
+        self.kept: dict[str, tuple[int, Any]] = {}
+        """What was worked out from the whole gallery, by name, with the revision it is of."""
         self._engine_lock = threading.Lock()
         self._recogniser = Recogniser(self._gallery, variance=settings.pca_variance, gamma=settings.gamma)
 
@@ -131,12 +134,17 @@ class Workspace:
         self.refresh_gallery()
         return self._recogniser.suggest_many([queries.unpack(encoding) for encoding in encodings])
 
+    def view_gallery(self) -> View:
+        """The faces used to recognise others, as of everything committed so far."""
+        self.refresh_gallery()
+        return self._gallery.snapshot()
+
     def refresh_gallery(self) -> None:
         """Follow the store in as many steps as there were changes."""
         with self._gallery_lock, self.database.read() as connection:
             revision = queries.revision(connection)
             if revision != self._gallery.revision:
-                changes = queries.gallery_changes(connection, self._gallery.revision)
+                changes = recognised.changes(connection, self._gallery.revision, self._gallery.person_of)
                 self._gallery.apply([Change(*change) for change in changes], revision)
 
     def close(self) -> None:

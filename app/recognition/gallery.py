@@ -71,6 +71,12 @@ class Gallery:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def person_of(self, face_id: int) -> int | None:
+        """Whose face it is; None for one that is not here."""
+        with self._lock:
+            row = self._rows.get(face_id)
+            return None if row is None else int(self._persons[row])
+
     def apply(self, changes: Iterable[Change], revision: int) -> None:
         """Bring the gallery to a revision. One it already has, or an older one, changes nothing."""
         with self._lock:

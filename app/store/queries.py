@@ -102,20 +102,6 @@ def published_names(connection: Connection, *, before: int) -> list[str]:
     return sorted(connection.execute(query).scalars())
 
 
-def gallery_changes(connection: Connection, since: int) -> list[tuple[int, int | None, NDArray[np.float32] | None]]:
-    """(face id, person or None, encoding or None) of every face that changed after revision `since`."""
-    query = select(faces.c.id, faces.c.person_id, faces.c.encoding, photos.c.state).join(
-        photos, photos.c.id == faces.c.photo_id
-    )
-    # Someone who knows nothing yet has nothing to forget.
-    changed = faces.c.revision > since if since else and_(faces.c.status == "labelled", LIVE)
-    rows = connection.execute(query.where(changed).order_by(faces.c.id))
-    return [
-        (face, person, unpack(encoding)) if person is not None and photo_state == "live" else (face, None, None)
-        for face, person, encoding, photo_state in rows
-    ]
-
-
 # --- photos
 
 
@@ -235,9 +221,11 @@ def add_face(
     encoding: bytes,
     *,
     low_quality: bool,
+    flaws: Iterable[str] | None = None,
     revision: int,
     person_id: int | None = None,
 ) -> int:
+    """Its id. flaws: what was measured, None when nobody has looked at the face."""
     top, right, bottom, left = box
     return insert_row(
         connection,
@@ -249,6 +237,7 @@ def add_face(
         left=left,
         encoding=encoding,
         low_quality=low_quality,
+        flaws=None if flaws is None else ",".join(flaws),
         status="inbox" if person_id is None else "labelled",
         person_id=person_id,
         labelled_at_revision=None if person_id is None else revision,

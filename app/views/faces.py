@@ -6,10 +6,13 @@ from flask import Blueprint, flash, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.http import next_page, wants_html, whole_number, workspace
-from app.labelling import decisions, reading
+from app.labelling import decisions, reading, recognising
 from app.labelling.waiting import next_waiting
 
 bp = Blueprint("faces", __name__)
+
+# Where a form may lead back to, by the word in its field `back`; else to the photo.
+_BACK = {"doubts": "doubts.index"}
 
 
 @bp.post("/confirm/")
@@ -58,10 +61,19 @@ def dismiss(face_id: int) -> ResponseReturnValue:
     return _answer(face_id, "Put aside.")
 
 
+@bp.post("/faces/<id:face_id>/recognise", strict_slashes=False)
+def recognise(face_id: int) -> ResponseReturnValue:
+    recognising.set_use(workspace(), face_id, request.form.get("use"))
+    return _answer(face_id, "Noted.")
+
+
 def _answer(face_id: int, said: str) -> ResponseReturnValue:
     face = reading.read_face(workspace(), face_id)
     if wants_html():
         flash(said, "success")
+        back = _BACK.get(request.form.get("back", ""))
+        if back:
+            return next_page(back)
         return next_page("photos.show", photo_id=face["photo_id"], _anchor=f"face-{face_id}")
     return jsonify(face)
 

@@ -6,7 +6,7 @@ from flask import Blueprint, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
 from app.http import wants_html, workspace
-from app.labelling import reading
+from app.labelling import doubts, reading
 
 bp = Blueprint("people", __name__, url_prefix="/people")
 
@@ -17,7 +17,8 @@ def index() -> ResponseReturnValue:
     if not wants_html():
         return jsonify({"people": people})
     shown = [person | {"url": f"/people/{person['id']}/"} for person in people]
-    return render_template("people/index.html", page="people", people=shown)
+    wrong = doubts.count_doubts(workspace()) if people else 0
+    return render_template("people/index.html", page="people", people=shown, wrong=wrong)
 
 
 @bp.get("/<id:person_id>/")

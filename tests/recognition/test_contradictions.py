@@ -104,9 +104,19 @@ def test_a_lone_face_is_accused_only_when_it_is_very_near_to_somebody_else() -> 
         assert accused(contradictions(face_ids[:4], persons[:4], moved[:4])) == expected
 
 
-def test_a_face_that_is_vouched_for_is_left_out_and_still_speaks(one_wrong: dict[str, Any]) -> None:
+def test_a_face_that_is_vouched_for_is_left_out_and_a_vouch_for_another_name_is_not_for_this_one(
+    one_wrong: dict[str, Any],
+) -> None:
     assert contradictions(**one_wrong, vouched={(100, BEN)}) == []
     assert len(contradictions(**one_wrong, vouched={(100, ANA), (104, BEN)})) == 1
+
+
+def test_a_face_that_is_vouched_for_accuses_nobody_and_speaks_for_its_own(one_wrong: dict[str, Any]) -> None:
+    only_ana = {name: np.delete(array, [2, 3], axis=0) for name, array in one_wrong.items()}
+    assert accused(contradictions(**only_ana)) == {100}
+    assert contradictions(**only_ana, vouched={(100, BEN)}) == [], "101 is now the only Ana, and near to a Ben"
+    (found,) = contradictions(**one_wrong, vouched={(104, BEN)})
+    assert 104 in {near.face_id for near in found.own}
 
 
 def test_a_name_that_was_ruled_out_is_not_brought_up_again(one_wrong: dict[str, Any]) -> None:

@@ -54,6 +54,16 @@ def test_a_face_with_its_nose_at_an_eye_or_one_eye_narrow_is_turned(
     assert quality.is_turned(rolled(points, degrees, 2))
 
 
+def test_each_flaw_is_told_by_its_word() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3)).astype(np.uint8)
+    box = (0, 100, 100, 0)
+    assert quality.flaws(noise, box, box, FRONT, 0.2) == ()
+    assert quality.flaws(noise, box, box, shifted(nose=0.45), 0) == (TURNED,)
+    assert quality.flaws(noise, box, box, FRONT, 0.3) == (HIDDEN,)
+    assert quality.flaws(noise, box, (0, 30, 30, 0), FRONT, 0) == (SMALL,)
+    assert quality.flaws(PLAIN, box, (0, 30, 30, 0), shifted(nose=0.45), 0.3) == (SMALL, BLURRED, TURNED, HIDDEN)
+
+
 @pytest.mark.parametrize("points", [np.zeros((5, 2)), shifted(left_eye=0)])
 def test_landmarks_that_fall_together_are_no_face_from_the_front(points: NDArray[np.float64]) -> None:
     assert quality.is_turned(points)
@@ -71,7 +81,7 @@ def test_how_much_of_a_chip_is_outside_is_how_much_of_it_dlib_leaves_black(
     degrees: float, move: tuple[int, int]
 ) -> None:
     white = np.full((160, 160, 3), 255, np.uint8)
-    face = found(white, rolled(FRONT, degrees, 0.8) + (40, 40) + move)
+    face = found(white, rolled(FRONT, degrees, 0.8) + np.add(move, 40))
     black = float(np.mean(chips.cut_found([face])[0] < 128))
     assert face.outside == pytest.approx(black, abs=0.03)
 

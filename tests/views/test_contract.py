@@ -12,7 +12,7 @@ from tests.views.site import TRAINING, UPLOADS, Json, Page, Site
 PHOTO = {"predicted_label", "confidence_score", "image_path", "photo_id", "faces"}
 FACE = {
     "id", "photo_id", "image_path", "box", "status", "label", "predicted_label", "confidence_score", "candidates",
-    "thumb",
+    "thumb", "flaws",
 }  # fmt: skip
 PERSON = {"id", "name", "count", "cover"}
 
@@ -27,6 +27,9 @@ ADDRESSES = {
     "/faces/ID/unlabel": {"POST"},
     "/faces/ID/dismiss": {"POST"},
     "/faces/ID/reject": {"POST"},
+    "/faces/ID/recognise": {"POST"},
+    "/faces/ID/vouch": {"POST"},
+    "/doubts/": {"GET"},
     "/people/": {"GET"},
     "/people/ID/": {"GET"},
     "/admin/": {"GET"},
@@ -82,6 +85,7 @@ def test_one_upload_answers_with_the_photo_and_its_faces(untouched: Site) -> Non
         "confidence_score": 0.0,
         "candidates": [],
         "thumb": f"/faces/{face['id']}/thumb.jpg",
+        "flaws": [],
     }
     assert answer["image_path"] == "datasets/uploads/obama.jpg"
 

@@ -28,18 +28,19 @@ def read_doubts(workspace: Workspace) -> list[Json]:
     with workspace.database.read() as connection:
         rows = queries.faces_by_id(connection, wanted)
         names = queries.names(connection)
+    # Someone may have spoken since.
+    standing = [each for each in found if each.face_id in rows and rows[each.face_id].person_id == each.person]
+    faces = read_faces(workspace, [rows[each.face_id] for each in standing])
     return [
         {
-            "face": read_faces(workspace, [rows[each.face_id]])[0],
+            "face": face,
             "label": names[each.person],
             "looks_like": names[each.other],
             "score": each.score,
             "own": _shown(each.own, rows),
             "others": _shown(each.others, rows),
         }
-        for each in found
-        # Someone may have spoken since.
-        if each.face_id in rows and rows[each.face_id].person_id == each.person
+        for each, face in zip(standing, faces, strict=True)
     ]
 
 

@@ -76,8 +76,8 @@ def contradictions(
     """The most contradicted labels of a gallery, clearest first.
 
     face_ids, persons: (n,). encodings: (n, 128). vouched: (face, person) labels that are right whatever the others
-    say. ruled_out: (face, person) names that a face is known not to have. A face that is vouched for still speaks
-    against others. Memory does not grow with n squared.
+    say. ruled_out: (face, person) names that a face is known not to have. A face that is vouched for speaks for its
+    own person but against nobody: that it looks like somebody else is settled. Memory does not grow with n squared.
     """
     if len(face_ids) < 2:
         return []
@@ -87,15 +87,16 @@ def contradictions(
     gains = np.where(np.isfinite(own), own, _LONE) - other
     accused = np.flatnonzero(_is_contradicted(own, other))
     wrong = np.zeros(len(rows), np.bool_)
+    labels = zip(face_ids.tolist(), persons.tolist(), strict=True)
+    settled = np.fromiter((label in vouched for label in labels), np.bool_, len(rows))
     found: list[Contradiction] = []
     for row in accused[np.argsort(-gains[accused], kind="stable")]:
         if len(found) == limit:
             break
-        face_id, person = int(face_ids[row]), int(persons[row])
-        if (face_id, person) in vouched:
+        if settled[row]:
             continue
-        contradiction = _judge(row, face_ids, persons, rows, wrong)
-        if contradiction and (face_id, contradiction.other) not in ruled_out:
+        contradiction = _judge(row, face_ids, persons, rows, wrong | (settled & (persons != persons[row])))
+        if contradiction and (contradiction.face_id, contradiction.other) not in ruled_out:
             wrong[row] = True
             found.append(contradiction)
     return sorted(found, key=lambda each: -each.score)
@@ -146,11 +147,11 @@ def _judge(
     face_ids: NDArray[np.int64],
     persons: NDArray[np.int64],
     rows: NDArray[np.float32],
-    wrong: NDArray[np.bool_],
+    silent: NDArray[np.bool_],
 ) -> Contradiction | None:
-    """The contradiction of one face by all that are not wrong themselves, if it still is one."""
+    """The contradiction of one face by all that are not silent, if it still is one."""
     distances = np.linalg.norm(rows.astype(np.float64) - rows[row], axis=1)
-    distances[wrong] = np.inf
+    distances[silent] = np.inf
     distances[row] = np.inf
     same = persons == persons[row]
     nearest = int(np.where(same, np.inf, distances).argmin())

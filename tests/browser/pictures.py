@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 # Where the heads are in the sample photos: left, top, right, bottom.
 _HEADS = {
@@ -31,6 +31,10 @@ class Pictures:
     def head(self, sample: str, *, side: int = 360, mirrored: bool = False, name: str = "") -> Path:
         """A photo with the one face of a sample photo."""
         return self._save(self._head(sample, side, mirrored), name or sample)
+
+    def blurred(self, sample: str) -> Path:
+        """A photo with the face of a sample photo, out of focus."""
+        return self._save(self._head(sample, 360, False).filter(ImageFilter.GaussianBlur(7)), sample)
 
     def side_by_side(self, *samples: str, side: int = 360, below: int = 0, name: str = "group.jpg") -> Path:
         """A photo with several faces, from left to right, and with so much more room below them."""

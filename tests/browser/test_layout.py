@@ -43,8 +43,10 @@ def site(
     with serve(home, models_folder) as installation:
         job = installation.server.start_reset()
         wait_for(lambda: installation.json(job)["state"] == "done", "the reset")
+        blurred = installation.name(pictures.blurred("obama.jpg"), "Barack Obama")
         unknown = installation.upload(pictures.head("biden.jpg", name=f"{_LONG}.jpg"))
         done = installation.name(pictures.side_by_side("obama.jpg", "biden.jpg"), "Barack Obama", _LONG)
+        installation.name(pictures.head("biden.jpg", mirrored=True), "Barack Obama")
         suggested = installation.upload(pictures.head("obama2.jpg"))
         group = installation.upload(pictures.side_by_side("obama2.jpg", "biden.jpg", "obama3.jpg"))
         nobody = installation.upload(pictures.nobody(), status=400)
@@ -59,6 +61,8 @@ def site(
             "a finished photo": f"/photos/{done['photo_id']}/",
             "a face that is none": f"/photos/{ignored['photo_id']}/",
             "no face": f"/photos/{nobody['photo_id']}/",
+            "a blurred face": f"/photos/{blurred['photo_id']}/",
+            "names that look wrong": "/doubts/",
             "people": "/people/",
             "a person": f"/people/{long_name['id']}/",
             "admin": "/admin/",

@@ -13,7 +13,7 @@ from app.labelling.workspace import Workspace
 from app.recognition.contradictions import Contradiction, Evidence, contradictions
 from app.store import queries, vouching
 
-# Up to here everyone is compared with everyone in a tenth of a second, so that a page about something else may ask.
+# Up to here everyone is compared with everyone in a quarter of a second, so that a page about something else may ask.
 _QUICK = 4000
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.recognition import chips, quality, verification
 from app.recognition.chips import Found
 from app.recognition.engine import Box, DetectedFace, Engine
-from app.recognition.images import Photo, Pixels, scale
+from app.recognition.images import Photo, Pixels, decode, scale, to_jpeg
 from app.recognition.quality import BLURRED, HIDDEN, SMALL, TURNED
 
 # Outer and inner corner of the eye on the right, of the eye on the left, and the nose: a face from the front.
@@ -146,3 +146,21 @@ def test_the_flaws_are_those_that_harm(
         flawed, box = change(pixels["obama"], face.box)
         seen = engine.encode_box(Photo.of(flawed), box)
         assert np.linalg.norm(seen.encoding - face.encoding) > 0.25
+
+
+@pytest.mark.parametrize("name", ["obama", "biden"])
+def test_a_picture_that_was_saved_again_is_near_enough_to_be_the_same(
+    engine: Engine, pixels: dict[str, Pixels], faces: dict[str, list[DetectedFace]], name: str
+) -> None:
+    (face,) = faces[name]
+    original = pixels[name]
+    margin = original.shape[1] // 20
+    saved = decode(to_jpeg(original, quality=50), max_pixels=10**8).pixels
+    for again in (saved, scale(original, 0.5), np.ascontiguousarray(original[:, margin:-margin])):
+        (seen,) = engine.faces(Photo.of(again))
+        assert np.linalg.norm(seen.encoding - face.encoding) < quality.SAME_PICTURE_DISTANCE
+
+
+def test_another_picture_of_the_same_person_is_not(encodings: dict[str, NDArray[np.float32]]) -> None:
+    for one, other in (("obama", "obama2"), ("obama", "obama3"), ("obama2", "obama3")):
+        assert np.linalg.norm(encodings[one] - encodings[other]) > quality.SAME_PICTURE_DISTANCE

@@ -95,7 +95,7 @@ def _title(question: Question) -> str:
         parts.append("with a name" if question["said"] == "named" else "that said someone new")
     if "confidence" in question:
         low, high = _range(question, "confidence")
-        parts.append(f"from {low:.0%} to {min(high, 1):.0%} sure".replace("%", " %"))
+        parts.append(f"from {low:.0%} to {min(high, 1):.0%} sure")
     if "answer" in question:
         parts.append("that you accepted" if question["answer"] == "accepted" else "that you did not accept")
     return " ".join(["Suggestions", *parts]) if parts else "All suggestions that were answered"
@@ -144,13 +144,15 @@ def _title_of_pairs(question: Question, kind: str, people: list[str], low: float
         title = "Pairs of faces of one person" if kind == "same" else "Pairs of faces of two people"
     if "distance" not in question:
         return title
-    return f"{title}, {low:g} apart or more" if high == float("inf") else f"{title}, {low:g} to {high:g} apart"
+    if high == float("inf"):
+        return f"{title}, {low:g} apart or more"
+    return f"{title}, {low:g} to {high:g} apart" if low else f"{title}, less than {high:g} apart"
 
 
 def _note(found: pairs.Pairs) -> str | None:
     if not found.sampled:
         return None
-    return f"There are {found.total:,} such pairs in all. A sample of {len(found):,}, always the same, is shown."
+    return f"Of {found.total:,} pairs, a sample of {len(found):,} was measured: always the same one."
 
 
 # --- one person

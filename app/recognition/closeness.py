@@ -20,8 +20,11 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class Doubt:
-    """A person who needs more photos. cover: the first of their faces. spread: how far apart two of their faces typically are (root mean square), None
-    with one face. nearest, distance: whose average is closest to theirs, None without anybody else."""
+    """A person who needs more photos.
+
+    cover: the first of their faces. spread: how far apart two of their faces typically are (root mean square), None
+    with one face. nearest, distance: whose average is closest to theirs, None without anybody else.
+    """
 
     person: int
     cover: int
@@ -52,7 +55,7 @@ def doubts(view: View) -> list[Doubt]:
     if not len(people):
         return []
     sums: NDArray[np.float32] = np.add.reduceat(view.encodings, starts, axis=0)
-    means = sums / counts[:, np.newaxis].astype(np.float32)
+    means = (sums / counts[:, np.newaxis]).astype(np.float32)
     off = np.square(view.encodings - np.repeat(means, counts, axis=0)).sum(axis=1, dtype=np.float64)
     # Two of n faces are, squared and on average, 2 / (n - 1) times the sum of their squares from the mean apart.
     spreads = np.sqrt(2 * np.add.reduceat(off, starts) / np.maximum(counts - 1, 1))

@@ -99,4 +99,5 @@ def _pairs(view: View, starts: Rows, counts: Rows) -> Pairs:
 
 def _distances(view: View, first: Rows, second: Rows) -> NDArray[np.float64]:
     gaps = view.encodings[first] - view.encodings[second]
-    return np.linalg.norm(gaps, axis=1).astype(np.float64)
+    distances: NDArray[np.float64] = np.linalg.norm(gaps, axis=1).astype(np.float64)
+    return distances

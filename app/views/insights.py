@@ -26,7 +26,7 @@ def faces() -> ResponseReturnValue:
     shown = behind.faces_behind(workspace(), request.args.to_dict())
     if not wants_html():
         return jsonify(shown)
-    return render_template("insights/faces.html", page="insights", **shown)
+    return render_template("insights/faces.html", **shown | {"page": "insights", "number": shown["page"]})
 
 
 def _ticks(upto: int) -> list[int]:

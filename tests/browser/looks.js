@@ -47,10 +47,11 @@
     return found;
 
     function check(element, words, part) {
-      if (element.closest("option, script, style, noscript, progress")) return;
+      if (element.closest("option, script, style, noscript, progress, title, desc")) return;
       const style = getComputedStyle(element, part);
       const drawn = element.closest("svg");
-      const back = drawn ? parse(getComputedStyle(element.previousElementSibling).fill) : behind(element);
+      // Words on a chart stand on what the chart stands on; the number of a box has its dot behind it.
+      const back = element.closest(".drawing") ? behind(drawn) : drawn ? parse(getComputedStyle(element.previousElementSibling).fill) : behind(element);
       const front = over(parse(drawn ? style.fill : style.color), back, shown(element));
       const size = parseFloat(style.fontSize);
       const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);

@@ -32,6 +32,8 @@ ADDRESSES = {
     "/doubts/": {"GET"},
     "/people/": {"GET"},
     "/people/ID/": {"GET"},
+    "/insights/": {"GET"},
+    "/insights/faces/": {"GET"},
     "/admin/": {"GET"},
     "/reset_training/": {"POST"},
     "/jobs/ID/": {"GET"},

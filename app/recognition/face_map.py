@@ -26,8 +26,8 @@ class FaceMap:
 def draw_map(view: View) -> FaceMap:
     """A map of at most SHOWN faces of a view in the order of pairs.by_person.
 
-    Everyone gets the same number of faces if they have them. Of more people than would leave eight for each, those
-    with the most faces are shown. The choice is always the same.
+    Everyone gets as many faces as anybody else, if they have them. Of more people than would leave eight for each,
+    those with the most faces are shown. The choice is always the same.
     """
     rows = _chosen(view)
     encodings = view.encodings[rows].astype(np.float64)
@@ -44,7 +44,9 @@ def draw_map(view: View) -> FaceMap:
 
 def _chosen(view: View) -> NDArray[np.intp]:
     _, starts, counts = np.unique(view.persons, return_index=True, return_counts=True)
-    share = max(_AT_LEAST_EACH, SHOWN // max(1, len(counts)))
+    share = _AT_LEAST_EACH
+    while share < counts.max(initial=0) and np.minimum(counts, share + 1).sum() <= SHOWN:
+        share += 1
     random = np.random.default_rng(0)
     chosen: list[int] = []
     for person in np.argsort(-counts, kind="stable"):

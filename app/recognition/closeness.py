@@ -34,6 +34,10 @@ class Doubt:
     distance: float | None
 
     @property
+    def need(self) -> int:
+        return max(0, FEW - self.faces) + self.unlike + self.close
+
+    @property
     def few(self) -> bool:
         return self.faces < FEW
 
@@ -47,9 +51,10 @@ class Doubt:
 
 
 def doubts(view: View) -> list[Doubt]:
-    """Everyone with at least one reason, most reasons first, then fewest faces, then closest to somebody else.
+    """Everyone with at least one reason, those who need photos most first, then those closest to somebody else.
 
-    The view is in the order of pairs.by_person.
+    Each missing face, faces unlike each other, and being close to somebody weigh the same. The view is in the order
+    of pairs.by_person.
     """
     people, starts, counts = np.unique(view.persons, return_index=True, return_counts=True)
     if not len(people):
@@ -73,8 +78,8 @@ def doubts(view: View) -> list[Doubt]:
             people, starts, counts, spreads, nearest, distances, strict=True
         )
     ]
-    doubtful = [each for each in found if each.few or each.unlike or each.close]
-    return sorted(doubtful, key=lambda d: (-(d.few + d.unlike + d.close), d.faces, d.distance or 0.0, d.person))
+    doubtful = [each for each in found if each.need]
+    return sorted(doubtful, key=lambda d: (-d.need, d.faces, d.distance or 0.0, d.person))
 
 
 def _nearest(means: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

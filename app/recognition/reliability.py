@@ -84,4 +84,5 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     share, square = right / count, _Z95**2
     middle = (share + square / (2 * count)) / (1 + square / count)
     reach = _Z95 / (1 + square / count) * sqrt(share * (1 - share) / count + square / (4 * count**2))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    # The ends are exact where all or none were right, but for rounding.
+    return middle - reach if right else 0.0, middle + reach if right < count else 1.0

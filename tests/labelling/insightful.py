@@ -9,7 +9,8 @@ from app.labelling import decisions, reading
 from app.labelling.workspace import Workspace
 from tests.labelling.squares import SquaresEngine, colour_of, upload
 
-PEOPLE = ("Ana", "Bob", "Cleo", "Dora", "Emil", "Fay")
+# The last name has no place to break at.
+PEOPLE = ("Ana", "Bob", "Cleo", "Dora", "Emil", "Wolfeschlegelsteinhausenbergerdorff" * 2)
 
 
 def live_through(workspace: Workspace, takes: int = 9) -> None:

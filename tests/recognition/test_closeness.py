@@ -50,10 +50,11 @@ def test_the_nearest_is_the_one_with_the_nearest_average() -> None:
         assert doubt.nearest == gaps.argmin()
 
 
-def test_who_has_most_reasons_and_fewest_faces_comes_first() -> None:
-    persons = [1, 1, 2, 3, 4]
-    places = [[5, 0], [5, 0.1], [9, 9], [0, 0], [0, 0.2]]
-    assert [doubt.person for doubt in doubts(view_of(persons, places))] == [3, 4, 2, 1]
+def test_who_needs_photos_most_comes_first() -> None:
+    persons = [1, 1, 2, 3, 4, 5, 5]
+    places = [[5, 0], [5, 0.1], [9, 9], [0, 0], [0, 0.2], [-9, 0], [-9, 1]]
+    found = doubts(view_of(persons, places))
+    assert [(doubt.person, doubt.need) for doubt in found] == [(3, 3), (4, 3), (2, 2), (5, 2), (1, 1)]
 
 
 def test_one_person_alone_is_close_to_nobody() -> None:

@@ -44,7 +44,8 @@ def test_the_interval_is_wilsons() -> None:
     assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
     assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert wilson(10, 10)[1] <= 1
+    assert wilson(0, 10)[0] == 0
+    assert [wilson(right, right)[1] for right in (1, 10, 157)] == [1, 1, 1]
 
 
 def test_the_calibration_error_weighs_bins_by_their_count() -> None:

@@ -103,7 +103,7 @@ class Settings:
     detection_method: str = _setting(
         "cnn",
         _choice("cnn", "hog"),
-        "How faces are found: cnn finds more of them, turned and half hidden ones too; hog is a little faster.",
+        "How faces are found: cnn finds more of them, turned and half hidden ones too; hog is faster on small photos.",
     )
     engine: str = _setting(
         "onnx", _choice("onnx", "dlib"), "What runs the networks: ONNX Runtime, or dlib itself, far more slowly."
@@ -113,6 +113,11 @@ class Settings:
     )
     smallest_face: int = _setting(
         40, _whole(20, 400), "The smallest face found, in pixels of that copy: half of it takes four times as long."
+    )
+    preset: str = _setting(
+        "namesake",
+        _choice("namesake", "original"),
+        "How faces get names: original is PCA and label propagation alone (0.90, gamma 20), which knows no strangers.",
     )
     pca_variance: float = _setting(0.99, _number(0, 1), "Share of the variance that PCA keeps.")
     gamma: float = _setting(40.0, _number(0, 10000), "Width of the RBF kernel of the label propagation.")

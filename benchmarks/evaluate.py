@@ -10,27 +10,21 @@ when a floor is missed.
 from __future__ import annotations
 
 import argparse
-import functools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from app.config import PROJECT, Settings
+from app.config import Settings
 from app.errors import NamesakeError
-from app.labelling import encoding, evaluating
+from app.labelling import evaluating
 from app.labelling.evaluating import Gathered
-from app.recognition import images
-from app.recognition.engine import Eyesight, load_engine
 from app.recognition.evaluation import SHOTS, Faces, Row
 from app.recognition.systems import Namesake
-from app.store.partial import Partial
 from benchmarks.documents import write_between_markers
-from benchmarks.fit_openset import STRANGER, halves
-
-KEPT = PROJECT / "instance" / "evaluation.encodings"
+from benchmarks.faces import STRANGER, counting, gather, halves, named
 
 
 @dataclass(frozen=True)
@@ -77,25 +71,11 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def gather(folder: Path, settings: Settings) -> Gathered:
-    """Encoded as a fresh installation would do it."""
-    method = settings.detection_method
-    eyesight = Eyesight(method, settings.detect_max_side, settings.smallest_face)
-    engine = load_engine(settings.engine, eyesight, PROJECT / "instance" / "models")
-    decode = functools.partial(images.decode, max_pixels=settings.max_pixels, enough=eyesight.enough)
-    kept = Partial(KEPT, encoding.basis(settings, engine, method))
-    return evaluating.gather(folder, engine, decode, kept, counting("photos"))
-
-
 def the_other_half(gathered: Gathered) -> Faces:
     """The faces that were not fitted on."""
-    entries = gathered.encoded.entries
-    strange = np.array([entry.image_path in gathered.strange for entry in entries], bool)
-    stems = np.array([STRANGER + Path(entry.image_path).stem for entry in entries], np.str_)
-    names = np.where(strange, stems, np.array([entry.name for entry in entries], np.str_))
+    encodings, names = named(gathered)
     _fitted_on, others = halves(names, np.random.default_rng(0))
-    encodings = np.array([entries[row].encoding for row in others])
-    return Faces.of(encodings, names[others].tolist(), strange[others])
+    return Faces.of(encodings[others], names[others].tolist(), np.char.startswith(names[others], STRANGER))
 
 
 def misses(rows: Sequence[Row]) -> Iterator[str]:
@@ -108,16 +88,6 @@ def misses(rows: Sequence[Row]) -> Iterator[str]:
             figure = f"{evaluating.HEADINGS[floor.figure]} with {floor.labelled_photos} labelled"
             found = "not measured" if estimate is None else f"{estimate.value:.6g}"
             yield f"MISSED: {figure} is {found}, {'at most' if floor.at_most else 'at least'} {floor.limit:g} is asked."
-
-
-def counting(what: str) -> Callable[[int, int], None]:
-    """Progress, aside from the tables, for someone who watches."""
-
-    def watch(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{done} of {total} {what}", end="" if done < total else "\n", file=sys.stderr, flush=True)
-
-    return watch
 
 
 if __name__ == "__main__":

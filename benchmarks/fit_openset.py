@@ -1,12 +1,12 @@
-"""Fit the two numbers in app/recognition/openset.py that say how far one can trust a distance.
+"""Fit the numbers in app/recognition/familiarity.py that tell someone known from someone new.
 
-    python -m benchmarks.fit_openset FOLDER [--cache FILE]
+    python -m benchmarks.fit_openset FOLDER
 
-FOLDER holds people/<name>/*.jpg and strangers/*.jpg. Half of the people and half of the strangers are fitted
-on, the others are checked on. Galleries are drawn at random: of 2 to all of the people, with 1, 3 or 5 photos
-each, and up to half of the strangers, who so become known by their only photo and make the gallery larger.
-The photos left over ask who they are, and so do the other strangers, who weigh as much together as the known
-faces do.
+FOLDER holds people/<name>/*.jpg and strangers/*.jpg. Half of the people and half of the strangers are fitted on; make
+evaluate checks on the others. Galleries are drawn at random, with 1, 2, 3 or 5 photos a person: every other one of all
+the people, the rest of 2 people and more, with up to half of the strangers among them, who so become known by their
+only photo. The photos left over ask who they are, and so do the other strangers, who weigh as much together as the
+known faces do.
 """
 
 from __future__ import annotations
@@ -20,171 +20,91 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from app.config import PROJECT
-from app.recognition import metrics
-from app.recognition.engine import Eyesight, load_engine, most_prominent
-from app.recognition.images import decode
-from app.recognition.propagation import (
-    Projection,
-    class_probabilities,
-    rbf_log_weights,
-    squared_distances,
-)
+from app.config import Settings
+from app.recognition import familiarity
+from app.recognition.evaluation import SHOTS
+from app.recognition.gallery import Change, Gallery
+from app.recognition.openset import Recogniser
+from benchmarks.faces import STRANGER, Names, Rows, gather, halves, named
 
-STRANGER = "?"
-SHOTS = (1, 3, 5)
-DRAWS = 40
+DRAWS = 24
+_RIDGE = 1e-4
 
 
 @dataclass(frozen=True)
-class Answers:
-    """One row a question: the best name's probability by propagation, its nearest distance, is it right."""
+class Asked:
+    """One row a question: the best name's chance, the measurements, whether it was right, and what it weighs."""
 
-    probability: NDArray[np.float64]
-    distance: NDArray[np.float64]
+    chances: NDArray[np.float64]
+    measured: NDArray[np.float64]
     right: NDArray[np.bool_]
-    known: NDArray[np.bool_]
-
-    @property
-    def weights(self) -> NDArray[np.float64]:
-        """Known faces and strangers weigh a half each."""
-        return np.where(self.known, 0.5 / self.known.sum(), 0.5 / (~self.known).sum())
+    weights: NDArray[np.float64]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fit_openset", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--cache", type=Path, help="where the encodings are kept between runs (.npz)")
-    parser.add_argument("--variance", type=float, default=0.99)
-    parser.add_argument("--gamma", type=float, default=40.0)
     options = parser.parse_args()
-
-    encodings, names = load(options.folder, options.cache)
+    encodings, names = named(gather(options.folder, Settings()))
     rng = np.random.default_rng(0)
-    fitting, checking = halves(names, rng)
-
-    def ask(half: NDArray[np.intp], shots: int, whole: bool) -> Answers:
-        drawn = questions(names, half, shots, whole, rng)
-        answers = [answer(encodings, names, *draw, options.variance, options.gamma) for draw in drawn]
-        return join(answers)
-
-    fitted = join([ask(fitting, shots, whole=False) for shots in SHOTS])
-    intercept, slope = fit(fitted)
-    print(f"_INTERCEPT, _SLOPE = {intercept:.2f}, {slope:.2f}")
-    for label, whole in (("the largest galleries", True), ("galleries of all sizes", False)):
-        print(f"checked on the other half, {label}:")
-        for shots in SHOTS:
-            report(ask(checking, shots, whole), shots, intercept, slope)
+    fitting, _others = halves(names, rng)
+    asked = [ask(encodings, names, *draw) for shots in SHOTS for draw in draws(names, fitting, shots, rng)]
+    weights = fit(asked)
+    print(f"_SHIPPED = ({weights.intercept:.2f}, {', '.join(f'{slope:.2f}' for slope in weights.slopes)})")
+    print("for: 1, " + ", ".join(familiarity.MEASUREMENTS))
 
 
-def load(folder: Path, cache: Path | None) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    """encodings (n, 128) of the most prominent faces, names (n,)."""
-    if cache and cache.exists():
-        kept = np.load(cache)
-        return kept["encodings"], kept["names"]
-    engine = load_engine("onnx", Eyesight(), PROJECT / "instance" / "models")
-    encodings, names = [], []
-    for path in sorted(folder.glob("people/*/*.jpg")) + sorted(folder.glob("strangers/*.jpg")):
-        photo = decode(path.read_bytes(), max_pixels=100_000_000)
-        faces = engine.faces(photo)
-        if not faces:
-            continue
-        face = faces[most_prominent([face.box for face in faces], photo.width, photo.height)]
-        encodings.append(face.encoding)
-        names.append(STRANGER + path.stem if path.parent.name == "strangers" else path.parent.name)
-    if cache:
-        np.savez(cache, encodings=encodings, names=names)
-    return np.array(encodings), np.array(names)
-
-
-def halves(names: NDArray[np.str_], rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows of one half of the people and strangers, and of the other: nobody is in both."""
-    everyone = np.unique(names)
-    strange = np.char.startswith(everyone, STRANGER)
-    first: list[str] = []
-    for group in (everyone[~strange], everyone[strange]):
-        first += list(rng.permutation(group)[: len(group) // 2])
-    chosen = np.isin(names, first)
-    return np.flatnonzero(chosen), np.flatnonzero(~chosen)
-
-
-def questions(
-    names: NDArray[np.str_], half: NDArray[np.intp], shots: int, whole: bool, rng: np.random.Generator
-) -> Iterator[tuple[list[int], list[int]]]:
-    """Draws of (labelled rows, asking rows)."""
+def draws(names: Names, half: Rows, shots: int, rng: np.random.Generator) -> Iterator[tuple[list[int], list[int]]]:
+    """(labelled rows, asking rows)"""
     strange = np.char.startswith(names[half], STRANGER)
-    rows = {name: half[names[half] == name] for name in sorted(set(names[half[~strange]]))}
+    rows = {name: half[names[half] == name] for name in sorted(set(names[half[~strange]].tolist()))}
     people = [name for name, own in rows.items() if len(own) > shots]
-    for _ in range(DRAWS):
-        size = len(people) if whole else rng.integers(2, len(people) + 1)
-        strangers = list(rng.permutation(half[strange]))
-        enrolled = len(strangers) // 2 if whole else rng.integers(0, len(strangers) // 2 + 1)
+    for number in range(DRAWS):
+        strangers = rng.permutation(half[strange]).tolist()
+        whole = number % 2 == 0
+        size = len(people) if whole else int(rng.integers(2, len(people) + 1))
+        enrolled = 0 if whole else int(rng.integers(0, len(strangers) // 2 + 1))
         labelled, asking = strangers[:enrolled], strangers[enrolled:]
-        for name in rng.choice(people, size, replace=False):
-            own = list(rng.permutation(rows[name]))
+        for name in rng.choice(people, size, replace=False).tolist():
+            own = rng.permutation(rows[name]).tolist()
             labelled += own[:shots]
             asking += own[shots:]
         yield labelled, asking
 
 
-def answer(
-    encodings: NDArray[np.float32],
-    names: NDArray[np.str_],
-    labelled: list[int],
-    asking: list[int],
-    variance: float,
-    gamma: float,
-) -> Answers:
-    gallery = encodings[labelled].astype(np.float64)
-    queries = encodings[asking].astype(np.float64)
+def ask(encodings: NDArray[np.float32], names: Names, labelled: list[int], asking: list[int]) -> Asked:
+    """What the product measures of each asking face."""
     people, codes = np.unique(names[labelled], return_inverse=True)
-    projection = Projection.fit(gallery, variance)
-    weights = rbf_log_weights(projection.transform(queries), projection.transform(gallery), gamma)
-    probabilities = class_probabilities(weights, codes, len(people))
-    best = probabilities.argmax(axis=1)
-    theirs = np.where(codes == best[:, np.newaxis], squared_distances(queries, gallery), np.inf)
-    return Answers(
-        probabilities.max(axis=1),
-        np.sqrt(theirs.min(axis=1)),
-        people[best] == names[asking],
-        np.isin(names[asking], people),
+    gallery = Gallery()
+    faces = zip(labelled, codes.tolist(), strict=True)
+    gallery.apply([Change(row, code, encodings[row]) for row, code in faces], revision=1)
+    best, chances, measured = Recogniser(gallery).measure(encodings[asking])
+    known = np.isin(names[asking], people)
+    weights = np.where(known, 0.5 / known.sum(), 0.5 / (~known).sum())
+    return Asked(chances, measured, people[best] == names[asking], weights)
+
+
+def fit(asked: list[Asked]) -> familiarity.Weights:
+    """The weights under which what happened was likeliest."""
+    chances, right, weights = (
+        np.concatenate([getattr(one, name) for one in asked]) for name in ("chances", "right", "weights")
     )
+    measured = np.concatenate([one.measured for one in asked])
+    middle, spread = measured.mean(axis=0), measured.std(axis=0)
+    columns = np.column_stack([np.ones(len(measured)), (measured - middle) / spread])
+    weights = weights / weights.sum()
 
+    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        familiar = familiarity.logistic(columns @ values)
+        named = np.clip(chances * familiar, 1e-9, 1 - 1e-9)
+        slope = np.where(right, 1 - familiar, -named * (1 - familiar) / (1 - named))
+        penalty = _RIDGE * np.r_[0.0, values[1:]]
+        likelihood = np.sum(weights * np.log(np.where(right, named, 1 - named)))
+        return float(penalty @ values / 2 - likelihood), penalty - columns.T @ (weights * slope)
 
-def join(answers: list[Answers]) -> Answers:
-    fields = ("probability", "distance", "right", "known")
-    return Answers(*(np.concatenate([getattr(answer, field) for answer in answers]) for field in fields))
-
-
-def confidence(answers: Answers, intercept: float, slope: float) -> NDArray[np.float64]:
-    return answers.probability / (1 + np.exp(-(intercept + slope * answers.distance)))
-
-
-def fit(answers: Answers) -> tuple[float, float]:
-    """The coefficients under which what happened was likeliest."""
-
-    def loss(coefficients: NDArray[np.float64]) -> float:
-        sure = np.clip(confidence(answers, *coefficients), 1e-9, 1 - 1e-9)
-        return -float(np.sum(answers.weights * np.log(np.where(answers.right, sure, 1 - sure))))
-
-    found = minimize(loss, [10.0, -20.0], method="Nelder-Mead", options={"maxiter": 1000})
-    return float(found.x[0]), float(found.x[1])
-
-
-def report(answers: Answers, shots: int, intercept: float, slope: float) -> None:
-    sure = confidence(answers, intercept, slope)
-    scored = metrics.Answers(answers.right, answers.known, sure)
-    once = metrics.once_each(scored)
-    print(f"  {shots} photos a person: ECE {metrics.expected_calibration_error(scored, once):.3f}", end="")
-    for rate in (0.01, 0.10):
-        print(f", DIR at FPIR {rate:.0%} {metrics.dir_at_fpir(rate)(scored, once):.3f}", end="")
-    strangers = sure[~answers.known]
-    wrong = answers.known & ~answers.right & (sure >= 0.5)
-    right = answers.known & answers.right & (sure >= 0.5)
-    print(
-        f"; at 0.5: known named right {right.sum() / answers.known.sum():.3f},"
-        f" wrong {wrong.sum() / answers.known.sum():.3f}, strangers named {np.mean(strangers >= 0.5):.3f}"
-    )
+    found = minimize(loss, np.zeros(columns.shape[1]), jac=True, method="L-BFGS-B").x
+    slopes = found[1:] / spread
+    return familiarity.Weights(float(found[0] - slopes @ middle), tuple(slopes.tolist()))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from app.recognition.evaluation import DRAWS, Row
 from app.recognition.metrics import Estimate
 from benchmarks import evaluate as benchmark
 from benchmarks.documents import BEGIN, END
-from benchmarks.fit_openset import halves
+from benchmarks.faces import halves
 from tests.labelling.consistency import rows
 from tests.labelling.squares import SquaresEngine, picture
 from tests.labelling.workers import AHEAD

@@ -18,6 +18,9 @@ class Answer:
     person, confidence: the suggestion; person None stands for someone new. given: the person the human named, None
     if nobody. said: "named", "ignored", "not_a_face" or "rejected". accepted: it named someone and the human gave
     that name; or it said someone new and the human gave a name that nobody had, or ignored the face.
+
+    decision_id: of the first answer. best, chance, familiar: the best known name, that it was this one if anyone known,
+    and that it was anyone known, before any calibration; best is None where nobody was known.
     """
 
     face_id: int
@@ -26,6 +29,10 @@ class Answer:
     given: int | None
     said: str
     accepted: bool
+    decision_id: int = 0
+    best: int | None = None
+    chance: float = 0.0
+    familiar: float = 0.0
 
 
 def read_answers(connection: Connection) -> list[Answer]:
@@ -101,7 +108,16 @@ def _answers(decision: Row[Any]) -> bool:
 def _answer(decision: Row[Any], known: bool) -> Answer:
     suggestion = decision.suggestion
     unanswered = Answer(
-        decision.face_id, suggestion.get("person_id"), float(suggestion.get("confidence") or 0.0), None, "", False
+        decision.face_id,
+        suggestion.get("person_id"),
+        float(suggestion.get("confidence") or 0.0),
+        given=None,
+        said="",
+        accepted=False,
+        decision_id=decision.id,
+        best=suggestion.get("best_id"),
+        chance=float(suggestion.get("chance") or 0.0),
+        familiar=float(suggestion.get("familiar") or 0.0),
     )
     return _with(unanswered, decision, known)
 

@@ -192,7 +192,11 @@ def _on_screen(workspace: Workspace, face: Row[Any]) -> dict[str, Any]:
 
 
 def _shown(suggestion: Suggestion) -> dict[str, Any]:
-    return {"person_id": suggestion.person, "confidence": suggestion.confidence}
+    shown = {"person_id": suggestion.person, "confidence": suggestion.confidence}
+    if not suggestion.candidates:
+        return shown
+    best = suggestion.candidates[0]
+    return shown | {"best_id": best.person, "chance": best.chance, "familiar": suggestion.familiar}
 
 
 def _already(face: Row[Any]) -> str:

@@ -17,6 +17,7 @@ from app.config import Settings
 from app.errors import InvalidInput
 from app.labelling import encoding
 from app.labelling.encoding import Encoded
+from app.labelling.workspace import method_of
 from app.recognition import evaluation
 from app.recognition.engine import Engine
 from app.recognition.evaluation import Faces, Row
@@ -80,8 +81,7 @@ def _numbered(folder: Path) -> list[encoding.File]:
 
 def systems(settings: Settings) -> list[System]:
     """Namesake as it is set up, and what it is compared with."""
-    ours = Namesake(variance=settings.pca_variance, gamma=settings.gamma)
-    return [ours, Original(), NearestNeighbours(), LinearSVM()]
+    return [Namesake(method_of(settings)), Original(), NearestNeighbours(), LinearSVM()]
 
 
 def evaluate(faces: Faces, compared: Sequence[System], watch: Callable[[int, int], None]) -> list[Row]:

@@ -6,13 +6,14 @@ from typing import Any
 
 from app.config import table
 from app.labelling import progress
+from app.labelling.calibrating import describe_calibration
 from app.labelling.reading import read_counts
 from app.labelling.workspace import Workspace
 from app.store import files, queries
 
 
 def read_overview(workspace: Workspace) -> dict[str, Any]:
-    """{"counts", "jobs", "settings", "backups"} as GET /admin/ answers them."""
+    """{"counts", "jobs", "settings", "calibration", "backups"} as GET /admin/ answers them."""
     settings = workspace.settings
     photos, people = files.photo_count(workspace.folders.roots["reserve"])
     published = settings.pickle_path
@@ -36,6 +37,7 @@ def read_overview(workspace: Workspace) -> dict[str, Any]:
             }
             for name, field in table().items()
         ],
+        "calibration": describe_calibration(workspace),
         "backups": _backups(workspace),
     }
 

@@ -14,15 +14,23 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.config import Settings
+from app.labelling.learning import Learner
 from app.labelling.publication import Publication
 from app.recognition import images
+from app.recognition.calibration import Calibration
 from app.recognition.engine import Engine, Eyesight, load_engine
 from app.recognition.gallery import Change, Gallery, View
 from app.recognition.images import Photo
-from app.recognition.openset import Recogniser, Suggestion
+from app.recognition.openset import ORIGINAL, Method, Recogniser, Suggestion
 from app.store import queries, recognised
 from app.store.db import Database
 from app.store.files import Folders, Journal
+
+
+def method_of(settings: Settings) -> Method:
+    """How faces get their names."""
+    return ORIGINAL if settings.preset == "original" else Method(settings.pca_variance, settings.gamma)
+
 
 DISPLAY_SIDE = 1600
 """the long side of a photo as pages show it, in pixels"""
@@ -67,7 +75,8 @@ class Workspace:
         self.kept: dict[str, tuple[int, Any]] = {}
         """What was worked out from the whole gallery, by name, with the revision it is of."""
         self._engine_lock = threading.Lock()
-        self._recogniser = Recogniser(self._gallery, variance=settings.pca_variance, gamma=settings.gamma)
+        self._learner = Learner()
+        self._recogniser = Recogniser(self._gallery, method_of(settings))
 
     @cached_property
     def engine(self) -> Engine:
@@ -134,6 +143,11 @@ class Workspace:
         self.refresh_gallery()
         return self._recogniser.suggest_many([queries.unpack(encoding) for encoding in encodings])
 
+    @property
+    def calibration(self) -> Calibration:
+        """What the user's answers have come to, by the last look at the store."""
+        return self._recogniser.calibration
+
     def view_gallery(self) -> View:
         """The faces used to recognise others, as of everything committed so far."""
         self.refresh_gallery()
@@ -146,6 +160,7 @@ class Workspace:
             if revision != self._gallery.revision:
                 changes = recognised.changes(connection, self._gallery.revision, self._gallery.person_of)
                 self._gallery.apply([Change(*change) for change in changes], revision)
+                self._recogniser.calibration = self._learner.learn(connection)
 
     def close(self) -> None:
         self.database.close()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from app.recognition import familiarity
+from app.recognition.calibration import Calibration
 from app.recognition.gallery import DIMENSIONS, Gallery, View, doubled
 from app.recognition.propagation import (
-    Codes,
     Floats,
     Projection,
     class_probabilities,
+    harmonic,
     needs_refit,
     rbf_log_weights,
     squared_distances,
@@ -27,20 +29,37 @@ CERTAIN_ENOUGH = 0.5
 CANDIDATES = 5
 NEIGHBOURS = 3
 
-# Made by benchmarks/fit_openset.py at PCA 0.99 and gamma 40, with cnn, on half of 120 people and 400
-# strangers of Labeled Faces in the Wild; galleries of 2 to 160 people, half of the questions about strangers.
-# On the other half the expected calibration error is 0.01 with 1 photo a person, 0.03 with 3 and 5. Even
-# chances are at 0.54.
-_INTERCEPT, _SLOPE = 29.89, -55.11
-
-# How many distances are held at a time: 4 million of 8 bytes, in a few copies.
+# PCA leaves out so little that the nearest faces are among so many that are nearest without it.
+_LOOKED_AT = 32
+# How many distances are held at a time: 4 million of 4 bytes, in a few copies.
 _BLOCK = 4_000_000
 
 
 @dataclass(frozen=True)
+class Method:
+    """How a face gets its name.
+
+    variance: what PCA keeps, above 0 and up to 1. gamma: of the RBF kernel. plain: the confidence is the probability
+    that label propagation gives, which knows no strangers.
+    """
+
+    variance: float = 0.99
+    gamma: float = 40.0
+    plain: bool = False
+
+
+METHOD = Method()
+ORIGINAL = Method(0.90, 20.0, plain=True)
+"""what the system did that this one replaces"""
+
+
+@dataclass(frozen=True)
 class Candidate:
+    """chance: that it is this person, if it is anyone known. confidence: that it is this person."""
+
     person: int
     confidence: float
+    chance: float
 
 
 @dataclass(frozen=True)
@@ -57,51 +76,66 @@ class Suggestion:
     """Who a face is. person None: more likely someone new; confidence is then that of the best known name.
 
     candidates: best first, at most 5, distinct people, confidences that sum to 1 at most.
-    nearest: the 3 nearest labelled faces.
+    nearest: the 3 nearest labelled faces. familiar: the probability that it is anyone known, before any calibration.
     """
 
     person: int | None
     confidence: float
     candidates: tuple[Candidate, ...]
     nearest: tuple[Neighbour, ...]
+    familiar: float = 0.0
 
     def without(self, people: Set[int]) -> Suggestion:
         """The suggestion left when a human has said that it is none of these people."""
         candidates = tuple(c for c in self.candidates if c.person not in people)
         nearest = tuple(n for n in self.nearest if n.person not in people)
-        if self.person not in people:
-            return Suggestion(self.person, self.confidence, candidates, nearest)
         confidence = candidates[0].confidence if candidates else 0.0
-        person = candidates[0].person if confidence >= CERTAIN_ENOUGH else None
-        return Suggestion(person, confidence, candidates, nearest)
+        person = self.person
+        if person in people:
+            person = candidates[0].person if confidence >= CERTAIN_ENOUGH else None
+        return replace(self, person=person, confidence=confidence, candidates=candidates, nearest=nearest)
 
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """A view of the gallery made ready: people (c,) ids, codes (n,) into them, projected (n, k)."""
+    """A view of the gallery made ready: means (c, 128) of the people's faces, projected (n, k), in single precision.
+
+    Where a person has gone the mean is infinite.
+    """
 
     view: View
-    people: NDArray[np.int64]
-    codes: Codes
+    means: NDArray[np.float32]
     projection: Projection
-    projected: Floats
+    projected: NDArray[np.float32]
+    squares: NDArray[np.float32]
+
+    def squared_distances(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(m, k) -> (m, n), over the projection."""
+        found: NDArray[np.float32] = queries @ self.projected.T
+        found *= -2
+        found += self.squares
+        found += np.einsum("ij,ij->i", queries, queries)[:, np.newaxis]
+        np.maximum(found, 0, out=found)
+        return found
 
 
 class Recogniser:
     """Suggests who a face is from the gallery as it stands. Every method may be called from any thread.
 
-    variance: what PCA keeps, above 0 and up to 1. gamma: of the RBF kernel.
+    calibration: what the user's own answers say about the confidence. May be replaced at any time.
     """
 
-    def __init__(self, gallery: Gallery, *, variance: float, gamma: float) -> None:
+    def __init__(self, gallery: Gallery, method: Method = METHOD) -> None:
+        self.calibration = Calibration()
         self._gallery = gallery
-        self._variance = variance
-        self._gamma = gamma
+        self._method = method
+        self._weights = familiarity.Weights.shipped()
         self._lock = threading.Lock()
         self._known: _Known | None = None
         self._fitted_on = 0
         self._fitted_churn = 0
-        self._projected = np.empty((0, 0))
+        self._projected = np.empty((0, 0), np.float32)
+        self._squares = np.empty(0, np.float32)
 
     def suggest(self, encoding: ArrayLike) -> Suggestion:
         """Who one face (128,) is."""
@@ -109,22 +143,69 @@ class Recogniser:
 
     def suggest_many(self, encodings: ArrayLike) -> list[Suggestion]:
         """Who each face of (m, 128) is, each on its own."""
-        queries = np.asarray(encodings, np.float64).reshape(-1, DIMENSIONS)
-        known = self._prepare()
+        queries, known = self._asked(encodings)
         if not len(known.view):
             return [Suggestion(None, 0.0, (), ()) for _ in queries]
         size = max(1, _BLOCK // len(known.view))
         blocks = (queries[start : start + size] for start in range(0, len(queries), size))
-        return [suggestion for block in blocks for suggestion in self._suggest(known, block)]
+        return [suggestion for block in blocks for suggestion in self._suggest(known, block, together=False)]
 
-    def _suggest(self, known: _Known, queries: Floats) -> Iterator[Suggestion]:
+    def suggest_together(self, encodings: ArrayLike) -> list[Suggestion]:
+        """Who each face of (m, 128) is, each also speaking for the others: of two photos of someone new or hard to
+        tell, the clearer one helps. m should be some hundreds at most: time grows with its third power."""
+        queries, known = self._asked(encodings)
+        if not len(known.view):
+            return [Suggestion(None, 0.0, (), ()) for _ in queries]
+        return list(self._suggest(known, queries, together=True))
+
+    def measure(self, encodings: ArrayLike) -> tuple[NDArray[np.int64], Floats, Floats]:
+        """Whom each face of (m, 128) looks most like (m,), the chance that it is them if anyone known (m,), and the
+        measurements (m, 6) that say whether it is: what the weights of the familiarity are fitted on."""
+        queries, known = self._asked(encodings)
+        look = self._look(known, queries, together=False)
+        return known.view.people[look.chances.argmax(axis=1)], look.chances.max(axis=1), look.measured
+
+    def _asked(self, encodings: ArrayLike) -> tuple[Floats, _Known]:
+        return np.asarray(encodings, np.float64).reshape(-1, DIMENSIONS), self._prepare()
+
+    def _suggest(self, known: _Known, queries: Floats, *, together: bool) -> Iterator[Suggestion]:
+        look = self._look(known, queries, together=together)
+        familiar = np.ones(len(queries)) if self._method.plain else self._weights(look.measured)
+        believed = familiar if self._method.plain else self.calibration(familiar)
+        people = known.view.people
+        for chances, raw, certain, nearest in zip(look.chances, familiar, believed, look.nearest, strict=True):
+            best = _smallest(-chances, min(CANDIDATES, int((known.view.counts > 0).sum())))
+            candidates = tuple(
+                Candidate(int(people[code]), float(chances[code] * certain), float(chances[code])) for code in best
+            )
+            confidence = candidates[0].confidence
+            sure = nearest[0].distance <= SAME_PERSON_DISTANCE or self._method.plain
+            person = candidates[0].person if sure and confidence >= CERTAIN_ENOUGH else None
+            yield Suggestion(person, confidence, candidates, nearest, float(raw))
+
+    def _look(self, known: _Known, queries: Floats, *, together: bool) -> _Look:
+        view = known.view
         projected = known.projection.transform(queries)
-        log_weights = rbf_log_weights(projected, known.projected, self._gamma)
-        probabilities = class_probabilities(log_weights, known.codes, len(known.people))
-        # Single precision is enough to rank by, at half the memory traffic; what is shown is measured again.
-        rough = squared_distances(queries.astype(np.float32), known.view.encodings)
-        for query, chances, distances in zip(queries, probabilities, rough, strict=True):
-            yield _suggestion(known, query, chances, distances)
+        squares = known.squared_distances(projected.astype(np.float32))
+        log_weights = squares * np.float32(-self._method.gamma)
+        if together:
+            among = rbf_log_weights(projected, projected, self._method.gamma)
+            chances = harmonic(among, log_weights.astype(np.float64), view.codes, len(view.people))
+        else:
+            chances = class_probabilities(log_weights, view.codes, len(view.people))
+        best = chances.argmax(axis=1)
+        to_means = np.sqrt(squared_distances(queries.astype(np.float32), known.means))
+        to_means[:, view.counts == 0] = np.inf
+        nearest, own, others = [], np.empty((len(queries), 3)), np.empty(len(queries))
+        for row, (query, code) in enumerate(zip(queries, best, strict=True)):
+            theirs = view.codes == code
+            mine = _nearest_of(view, query, squares[row], theirs)[: familiarity.OWN]
+            to_mean = np.linalg.norm(view.encodings[[face for face, _ in mine]].mean(axis=0, dtype=np.float64) - query)
+            own[row] = to_mean, mine[0][1], len(mine)
+            others[row] = min((far for _, far in _nearest_of(view, query, squares[row], ~theirs)), default=np.inf)
+            nearest.append(_neighbours(view, query, squares[row]))
+        measured = familiarity.measure(to_means, best, own, others)
+        return _Look(chances, measured, nearest)
 
     def _prepare(self) -> _Known:
         with self._lock:
@@ -133,57 +214,61 @@ class Recogniser:
             if last is not None and last.view is view:
                 return last
             if last is None or needs_refit(self._fitted_on, view.churn - self._fitted_churn):
-                projection = Projection.fit(view.encodings, self._variance)
+                projection = Projection.fit(view.encodings, self._method.variance)
                 self._fitted_on, self._fitted_churn = len(view), view.churn
                 kept = 0
             else:
                 projection = last.projection
                 kept = len(last.view) if last.view.generation == view.generation else 0
-            people, codes = np.unique(view.persons, return_inverse=True)
-            projected = self._project(view, projection, kept)
-            self._known = _Known(view, people, codes, projection, projected)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                means = (view.sums / view.counts[:, np.newaxis]).astype(np.float32)
+            means[view.counts == 0] = 0
+            self._known = _Known(view, means, projection, *self._project(view, projection, kept))
             return self._known
 
-    def _project(self, view: View, projection: Projection, kept: int) -> Floats:
+    def _project(
+        self, view: View, projection: Projection, kept: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The view projected. Its first `kept` rows are there already: new ones go behind those being read."""
-        fresh = projection.transform(view.encodings[kept:])
+        fresh = projection.transform(view.encodings[kept:]).astype(np.float32)
         if not kept:
-            self._projected = fresh
+            self._projected, self._squares = fresh, np.empty(len(fresh), np.float32)
         while len(self._projected) < len(view):
-            self._projected = doubled(self._projected)
+            self._projected, self._squares = doubled(self._projected), doubled(self._squares)
         self._projected[kept : len(view)] = fresh
-        return self._projected[: len(view)]
+        self._squares[kept : len(view)] = np.einsum("ij,ij->i", fresh, fresh)
+        return self._projected[: len(view)], self._squares[: len(view)]
 
 
-def same_person(distance: ArrayLike) -> Floats:
-    """The probability that a face at this distance from the nearest one of a person is that person's."""
-    # The logistic function, in a form that does not overflow.
-    return 0.5 * (1 + np.tanh((_INTERCEPT + _SLOPE * np.asarray(distance, np.float64)) / 2))
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """chances (m, c), measured (m, 6), and the nearest faces of each of m faces."""
+
+    chances: Floats
+    measured: Floats
+    nearest: list[tuple[Neighbour, ...]]
 
 
-def _suggestion(known: _Known, query: Floats, chances: Floats, rough: NDArray[np.float32]) -> Suggestion:
-    nearest = _neighbours(known, query, _smallest(rough, NEIGHBOURS))
-    nearest.sort(key=lambda neighbour: neighbour.distance)
-    best = _smallest(-chances, CANDIDATES)
-    own = [np.flatnonzero(known.codes == code) for code in best]
-    closest = _neighbours(known, query, np.array([rows[rough[rows].argmin()] for rows in own]))
-    candidates = [
-        Candidate(face.person, float(chances[code] * same_person(face.distance)))
-        for code, face in zip(best, closest, strict=True)
-    ]
-    candidates.sort(key=lambda candidate: -candidate.confidence)
-    confidence = candidates[0].confidence
-    sure = nearest[0].distance <= SAME_PERSON_DISTANCE and confidence >= CERTAIN_ENOUGH
-    return Suggestion(candidates[0].person if sure else None, confidence, tuple(candidates), tuple(nearest))
+def _neighbours(view: View, query: Floats, squares: NDArray[np.float32]) -> tuple[Neighbour, ...]:
+    """The nearest of all faces, nearest first."""
+    return tuple(
+        Neighbour(int(view.face_ids[row]), int(view.persons[row]), distance)
+        for row, distance in _measured(view, query, _smallest(squares, _LOOKED_AT))[:NEIGHBOURS]
+    )
 
 
-def _neighbours(known: _Known, query: Floats, rows: NDArray[np.intp]) -> list[Neighbour]:
-    view = known.view
+def _nearest_of(
+    view: View, query: Floats, squares: NDArray[np.float32], chosen: NDArray[np.bool_]
+) -> list[tuple[int, float]]:
+    """(row, distance) of the nearest among the chosen faces, nearest first."""
+    rows = np.flatnonzero(chosen)
+    return _measured(view, query, rows[_smallest(squares[rows], _LOOKED_AT)]) if len(rows) else []
+
+
+def _measured(view: View, query: Floats, rows: NDArray[np.intp]) -> list[tuple[int, float]]:
     distances = np.linalg.norm(view.encodings[rows] - query, axis=1)
-    return [
-        Neighbour(int(view.face_ids[row]), int(view.persons[row]), float(distance))
-        for row, distance in zip(rows, distances, strict=True)
-    ]
+    order = np.argsort(distances, kind="stable")
+    return list(zip(rows[order].tolist(), distances[order].tolist(), strict=True))
 
 
 def _smallest(values: NDArray[np.floating], count: int) -> NDArray[np.intp]:

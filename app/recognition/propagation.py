@@ -89,7 +89,7 @@ def knn_log_weights(x: Floats, y: Floats, n_neighbors: int) -> Floats:
     return weights
 
 
-def class_probabilities(log_weights: Floats, codes: Codes, classes: int) -> Floats:
+def class_probabilities(log_weights: NDArray[np.floating], codes: Codes, classes: int) -> Floats:
     """Who each unlabelled face is, on its own.
 
     log_weights: (m, n), from m faces to n labelled ones. codes: (n,), whose face each is, from 0 to classes -
@@ -132,7 +132,7 @@ def harmonic(log_among: Floats, log_weights: Floats, codes: Codes, classes: int)
     return probabilities
 
 
-def _class_sums(log_weights: Floats, codes: Codes, classes: int) -> tuple[Floats, Floats]:
+def _class_sums(log_weights: NDArray[np.floating], codes: Codes, classes: int) -> tuple[Floats, Floats]:
     """Weights added up by class (m, classes), each row divided by exp of its scale (m, 1)."""
     scale = log_weights.max(axis=1, keepdims=True, initial=-np.inf)
     scale[np.isneginf(scale)] = 0.0

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from app.recognition.gallery import Change, Gallery
-from app.recognition.openset import Recogniser
+from app.recognition.openset import METHOD, Method, Recogniser
 from app.recognition.propagation import Codes, Floats, Projection, class_probabilities, rbf_log_weights
 from app.recognition.quiet import quiet
 
@@ -41,14 +41,14 @@ class Namesake:
 
     name = "Namesake"
 
-    def __init__(self, *, variance: float, gamma: float) -> None:
-        self._variance, self._gamma = variance, gamma
+    def __init__(self, method: Method = METHOD) -> None:
+        self._method = method
 
     def fit(self, encodings: Floats, codes: Codes) -> None:
         gallery = Gallery()
         faces = zip(codes.tolist(), encodings.astype(np.float32), strict=True)
         gallery.apply([Change(number, code, encoding) for number, (code, encoding) in enumerate(faces)], revision=1)
-        self._recogniser = Recogniser(gallery, variance=self._variance, gamma=self._gamma)
+        self._recogniser = Recogniser(gallery, self._method)
 
     def predict(self, queries: Floats) -> Prediction:
         best = [suggestion.candidates[0] for suggestion in self._recogniser.suggest_many(queries)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sqlalchemy import (
-    JSON,
     Column,
     Connection,
     DateTime,
@@ -70,8 +69,6 @@ def _add_quality_and_vouches(connection: Connection) -> None:
         Column("id", Integer, primary_key=True),
         Column("created_at", DateTime, nullable=False),
         Column("after_decision", Integer, nullable=False),
-        Column("coefficients", JSON),
-        Column("questions", Integer, nullable=False, server_default="0"),
         sqlite_autoincrement=True,
     )
     then.create_all(connection, [vouches, calibrations])

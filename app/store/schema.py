@@ -137,8 +137,6 @@ calibrations = Table(
     Column("id", Integer, primary_key=True),
     Column("created_at", DateTime, nullable=False),
     Column("after_decision", Integer, nullable=False),
-    Column("coefficients", JSON),
-    Column("questions", Integer, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from flask import Blueprint, jsonify, render_template, request
+from flask import Blueprint, flash, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.errors import InvalidInput, Unavailable
 from app.http import next_page, queue, wants_html, workspace
-from app.labelling import overview, progress, resetting
+from app.labelling import calibrating, overview, progress, resetting
 
 bp = Blueprint("admin", __name__)
 
@@ -25,6 +25,15 @@ def show() -> ResponseReturnValue:
     jobs = [job | {"url": f"/jobs/{job['id']}/", "percent": progress.percent(job)} for job in shown["jobs"]]
     reset = resetting.describe_reset(workspace())
     return render_template("admin/index.html", page="admin", reset=reset, **shown | {"jobs": jobs})
+
+
+@bp.post("/calibration/forget", strict_slashes=False)
+def forget_answers() -> ResponseReturnValue:
+    calibrating.forget_answers(workspace())
+    if wants_html():
+        flash("Forgotten. How sure suggestions are is as it was at first, until you have given new answers.", "success")
+        return next_page("admin.show", _anchor="confidence")
+    return jsonify(calibrating.describe_calibration(workspace()))
 
 
 @bp.post("/reset_training/")

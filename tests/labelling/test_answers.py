@@ -162,12 +162,12 @@ def test_faces_named_in_one_go_do_not_know_of_each_other() -> None:
         return SimpleNamespace(
             id=id_, kind="confirm", face_id=face, before={"status": "inbox"},
             after={"status": "labelled", "person_id": 1, "order": order},
-            suggestion={"person_id": None, "confidence": 0.2, "best_id": 4},
+            suggestion={"person_id": None, "confidence": 0.2, "best_id": 4, "chance": 0.9, "familiar": 0.2},
         )  # fmt: skip
 
     found = find_answers([confirmed(1, 1, 5), confirmed(2, 2, 5), confirmed(3, 3, 6)], [])  # type: ignore[list-item]
     assert found == [
-        Answer(1, None, 0.2, 1, "named", True),
-        Answer(2, None, 0.2, 1, "named", True),
-        Answer(3, None, 0.2, 1, "named", False),
+        Answer(1, None, 0.2, 1, "named", True, 1, 4, 0.9, 0.2),
+        Answer(2, None, 0.2, 1, "named", True, 2, 4, 0.9, 0.2),
+        Answer(3, None, 0.2, 1, "named", False, 3, 4, 0.9, 0.2),
     ]

@@ -32,7 +32,7 @@ def faces(*photos: int, strangers: int = 0) -> Faces:
 
 
 def systems() -> list[System]:
-    return [Namesake(variance=0.99, gamma=40.0), Original(), NearestNeighbours(), LinearSVM()]
+    return [Namesake(), Original(), NearestNeighbours(), LinearSVM()]
 
 
 class Oracle:
@@ -216,8 +216,8 @@ class TestSystems:
         gallery = Gallery()
         rows = enumerate(zip(codes.tolist(), encodings.astype(np.float32), strict=True))
         gallery.apply([Change(row, code, encoding) for row, (code, encoding) in rows], 1)
-        suggestions = Recogniser(gallery, variance=0.99, gamma=40.0).suggest_many(queries)
-        ours = Namesake(variance=0.99, gamma=40.0)
+        suggestions = Recogniser(gallery).suggest_many(queries)
+        ours = Namesake()
         ours.fit(encodings, codes)
         predicted = ours.predict(queries)
         assert predicted.score.tolist() == [suggestion.confidence for suggestion in suggestions]

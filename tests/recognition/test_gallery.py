@@ -19,6 +19,25 @@ def contents(view: View) -> dict[int, tuple[int, bytes]]:
     return {int(face): (int(person), row.tobytes()) for face, person, row in rows}
 
 
+def assert_people_are_those_of_the_faces(view: View) -> None:
+    assert np.array_equal(view.people[view.codes], view.persons)
+    present = view.people[view.counts > 0]
+    assert sorted(present.tolist()) == sorted(set(view.persons.tolist()))
+    assert (view.people[view.counts == 0] == -1).all()
+    for person, count, total in zip(view.people, view.counts, view.sums, strict=True):
+        own = view.encodings[view.persons == person]
+        assert count == len(own)
+        assert total == pytest.approx(own.sum(axis=0, dtype=np.float64), abs=1e-9)
+
+
+def test_places_of_people_who_are_gone_are_given_to_others() -> None:
+    gallery = Gallery()
+    for revision in range(1, 500):
+        gallery.apply([Change(1, revision, encoding(revision))], revision)
+        assert_people_are_those_of_the_faces(gallery.snapshot())
+    assert len(gallery.snapshot().people) <= 2
+
+
 def test_a_new_gallery_is_empty_at_revision_0() -> None:
     gallery = Gallery()
     view = gallery.snapshot()
@@ -51,9 +70,10 @@ def test_any_sequence_of_changes_leaves_what_a_dictionary_would_hold_and_old_sna
         assert len(gallery) == len(naive)
         if rng.random() < 0.4:
             taken.append((gallery.snapshot(), dict(naive)))
-    assert contents(gallery.snapshot()) == naive
+    taken.append((gallery.snapshot(), naive))
     for view, expected in taken:
         assert contents(view) == expected
+        assert_people_are_those_of_the_faces(view)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,0 +1,28 @@
+"""From which decision on the user's answers count for how sure the recogniser may be."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select
+
+from app.store.queries import insert_row, now
+from app.store.schema import calibrations, decisions
+
+
+def begin_after(connection: Connection) -> int:
+    """The decision after which answers count; 0 where they were never forgotten."""
+    found = connection.execute(select(func.max(calibrations.c.after_decision))).scalar()
+    return int(found or 0)
+
+
+def forget(connection: Connection) -> int:
+    """Have only answers count that are still to come; the decision after which they do."""
+    newest = int(connection.execute(select(func.max(decisions.c.id))).scalar() or 0)
+    insert_row(connection, calibrations, created_at=now(), after_decision=newest)
+    return newest
+
+
+def count_suggestions(connection: Connection, after: int) -> int:
+    """How many decisions after that one were about a suggestion."""
+    query = select(func.count()).select_from(decisions)
+    asked = decisions.c.suggestion.is_not(None)
+    return int(connection.execute(query.where(asked, decisions.c.id > after)).scalar_one())

@@ -22,7 +22,7 @@ from app.recognition.openset import SAME_PERSON_DISTANCE
 from app.store import history, queries
 
 COLOURS = 8
-DOUBTS = 12
+LISTED_IN_NEED = 12
 
 
 def read_insights(workspace: Workspace) -> Json:
@@ -41,8 +41,8 @@ def read_insights(workspace: Workspace) -> Json:
         "reliability": [_bin(each) for each in bins],
         "distances": _distances(measured),
         "map": _map(measured, names, photos),
-        "people": [_doubt(each, names) for each in measured.doubts[:DOUBTS]],
-        "people_in_need": len(measured.doubts),
+        "people": [_need(each, names) for each in measured.needs[:LISTED_IN_NEED]],
+        "people_in_need": len(measured.needs),
     }
 
 
@@ -54,7 +54,7 @@ class Measured:
     same: pairs.Pairs
     different: pairs.Pairs
     map: face_map.FaceMap
-    doubts: list[closeness.Doubt]
+    needs: list[closeness.Need]
 
 
 # A gallery keeps its view until something changes. With 20,000 faces of 5,000 people this takes 0.2 s of one core.
@@ -66,7 +66,7 @@ def measure(view: View) -> Measured:
         pairs.same_person(ordered),
         pairs.different_people(ordered),
         face_map.draw_map(ordered),
-        closeness.doubts(ordered),
+        closeness.needs(ordered),
     )
 
 
@@ -175,18 +175,18 @@ def _map(measured: Measured, names: dict[int, str], photos: dict[int, int]) -> J
     }
 
 
-def _doubt(doubt: closeness.Doubt, names: dict[int, str]) -> Json:
+def _need(need: closeness.Need, names: dict[int, str]) -> Json:
     """A person with what is known of them. reasons: "few", "unlike", "close"."""
     return {
-        "id": doubt.person,
-        "name": names.get(doubt.person, "?"),
-        "cover": thumb_url(doubt.cover),
-        "faces": doubt.faces,
-        "spread": doubt.spread,
-        "closest": doubt.nearest and names.get(doubt.nearest, "?"),
-        "distance": doubt.distance,
-        "reasons": [reason for reason in ("few", "unlike", "close") if getattr(doubt, reason)],
-        "url": address(person=doubt.person),
-        "spread_url": address(pair="same", person=doubt.person) if doubt.spread is not None else None,
-        "closest_url": address(person=doubt.person, other=doubt.nearest) if doubt.nearest else None,
+        "id": need.person,
+        "name": names.get(need.person, "?"),
+        "cover": thumb_url(need.cover),
+        "faces": need.faces,
+        "spread": need.spread,
+        "closest": need.nearest and names.get(need.nearest, "?"),
+        "distance": need.distance,
+        "reasons": [reason for reason in ("few", "unlike", "close") if getattr(need, reason)],
+        "url": address(person=need.person),
+        "spread_url": address(pair="same", person=need.person) if need.spread is not None else None,
+        "closest_url": address(person=need.person, other=need.nearest) if need.nearest else None,
     }

@@ -19,8 +19,8 @@ _BLOCK = 512
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """A person who needs more photos.
+class Need:
+    """A person, with what may make more photos of them needed.
 
     cover: the first of their faces. spread: how far apart two of their faces typically are (root mean square), None
     with one face. nearest, distance: whose average is closest to theirs, None without anybody else.
@@ -34,7 +34,7 @@ class Doubt:
     distance: float | None
 
     @property
-    def need(self) -> int:
+    def weight(self) -> int:
         return max(0, FEW - self.faces) + self.unlike + self.close
 
     @property
@@ -50,7 +50,7 @@ class Doubt:
         return self.distance is not None and self.distance < CLOSE
 
 
-def doubts(view: View) -> list[Doubt]:
+def needs(view: View) -> list[Need]:
     """Everyone with at least one reason, those who need photos most first, then those closest to somebody else.
 
     Each missing face, faces unlike each other, and being close to somebody weigh the same. The view is in the order
@@ -66,7 +66,7 @@ def doubts(view: View) -> list[Doubt]:
     spreads = np.sqrt(2 * np.add.reduceat(off, starts) / np.maximum(counts - 1, 1))
     nearest, distances = _nearest(means)
     found = [
-        Doubt(
+        Need(
             person=int(person),
             cover=int(view.face_ids[start]),
             faces=int(count),
@@ -78,8 +78,8 @@ def doubts(view: View) -> list[Doubt]:
             people, starts, counts, spreads, nearest, distances, strict=True
         )
     ]
-    doubtful = [each for each in found if each.need]
-    return sorted(doubtful, key=lambda d: (-d.need, d.faces, d.distance or 0.0, d.person))
+    in_need = [each for each in found if each.weight]
+    return sorted(in_need, key=lambda n: (-n.weight, n.faces, n.distance or 0.0, n.person))
 
 
 def _nearest(means: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

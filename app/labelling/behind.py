@@ -3,9 +3,9 @@
 What is asked is a set of parameters, as in the page's own links:
 
 - answers: `decisions=51-100`, `confidence=0.8-0.9`, `said=named|new`, `answer=accepted|changed`, in any combination;
-- pairs of labelled faces: `pair=same|different`, and `distance=0.3-0.35` (from, to below; `1.2-` has no end);
-  `pair=same&person=ID` for those of one person; `person=ID&other=ID` for those between two people;
-- the faces of a person: `person=ID`.
+- faces of the gallery: `gallery=all` for everyone's, `person=ID` for those of one person;
+- pairs of them: `pair=same|different`, and `distance=0.3-0.35` (from, to below; `1.2-` has no end);
+  `pair=same&person=ID` for those of one person; `person=ID&other=ID` for those between two people.
 
 A range of confidence that ends at 1 includes it. `page` counts from 1.
 """
@@ -43,8 +43,8 @@ def faces_behind(workspace: Workspace, question: Question) -> Json:
     Raises InvalidInput for a question that makes no sense, NotFound for a person or page that there is not.
     """
     asked = set(question) - {"page"}
-    if asked == {"person"}:
-        return _person(workspace, question)
+    if asked in ({"person"}, {"gallery"}):
+        return _gallery(workspace, question)
     if asked == {"person", "other"} or ("pair" in asked and asked <= {"pair", "distance", "person"}):
         return _pairs(workspace, question)
     if asked <= _ANSWERS:
@@ -120,7 +120,7 @@ def _pairs(workspace: Workspace, question: Question) -> Json:
         view, found = measured.view, measured.same if kind == "same" else measured.different
     with workspace.database.read() as connection:
         names = queries.names(connection)
-        _check_known(people, view.persons.tolist(), names)
+        _check_known(people, view.persons.tolist())
         chosen = found.between(low, high)
         # What may be a mistake comes first: one name on two faces far apart, two names on two close ones.
         order = np.argsort(-chosen.distances if kind == "same" else chosen.distances, kind="stable")
@@ -155,17 +155,33 @@ def _note(found: pairs.Pairs) -> str | None:
     return f"Of {found.total:,} pairs, a sample of {len(found):,} was measured: always the same one."
 
 
-# --- one person
+# --- the gallery
 
 
-def _person(workspace: Workspace, question: Question) -> Json:
-    person = _id(question, "person")
+def _gallery(workspace: Workspace, question: Question) -> Json:
+    """Of everyone or of one person: the faces that others are recognised by, and how many more have a name."""
+    _one_of(question, "gallery", "all")
+    view = measure(workspace.view_gallery()).view
+    title = "Faces used to recognise others"
     with workspace.database.read() as connection:
-        rows = queries.faces_of_person(connection, person)
-        _check_known([person], [row.person_id for row in rows], {})
-        shown, paging = _page(question, [row.id for row in rows], FACES_A_PAGE)
+        if "person" in question:
+            person = _id(question, "person")
+            rows = queries.faces_of_person(connection, person)
+            _check_known([person], [row.person_id for row in rows])
+            title, named, view = f"Faces of {rows[0].person}", len(rows), pairs.only(view, person)
+        else:
+            named = queries.count_faces(connection).get("labelled", 0)
+        shown, paging = _page(question, view.face_ids.tolist(), FACES_A_PAGE)
         faces = _faces(connection, shown)
-    return {"title": f"Faces of {rows[0].person}", "note": None, **paging, "faces": [faces[id_] for id_ in shown]}
+    note = _left_out(named - len(view))
+    return {"title": title, "note": note, **paging, "faces": [faces[id_] for id_ in shown]}
+
+
+def _left_out(count: int) -> str | None:
+    if count <= 0:
+        return None
+    verbs = ("carries", "is") if count == 1 else ("carry", "are")
+    return "{:,} more {} a name, but {} not used to recognise others.".format(count, *verbs)
 
 
 # --- small parts
@@ -186,7 +202,7 @@ def _faces(connection: Any, face_ids: Sequence[int]) -> dict[int, Json]:
     }
 
 
-def _check_known(people: Sequence[int], having_faces: Sequence[int], names: dict[int, str]) -> None:
+def _check_known(people: Sequence[int], having_faces: Sequence[int]) -> None:
     if not set(people) <= set(having_faces):
         raise NotFound("There is no such person.")
 

@@ -1,4 +1,4 @@
-"""How well the suggestions do, and how well the labelled faces can be told apart: what GET /insights/ answers.
+"""How well the suggestions do, and how well the faces of the gallery can be told apart: what GET /insights/ answers.
 
 Every number goes with the address of the faces behind it (app.labelling.behind).
 """
@@ -48,7 +48,7 @@ def read_insights(workspace: Workspace) -> Json:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What follows from the labelled faces alone. view: in the order of pairs.by_person."""
+    """What follows from the gallery alone. view: in the order of pairs.by_person."""
 
     view: View
     same: pairs.Pairs
@@ -129,6 +129,7 @@ def _distances(measured: Measured) -> Json:
     return {
         "threshold": SAME_PERSON_DISTANCE,
         "faces": len(measured.view),
+        "url": address(gallery="all"),
         "same": _kind(same, "same", SAME_PERSON_DISTANCE, float("inf")),
         "different": _kind(different, "different", 0.0, SAME_PERSON_DISTANCE),
         "bins": bins,
@@ -169,6 +170,7 @@ def _map(measured: Measured, names: dict[int, str], photos: dict[int, int]) -> J
     return {
         "shown": len(measured.map.rows),
         "faces": len(measured.view),
+        "url": address(gallery="all"),
         "variance": measured.map.kept,
         "people": list(people.values()),
         "labels": place_labels([person for person in people.values() if person["colour"]]),

@@ -85,7 +85,14 @@ def test_an_empty_installation_says_what_will_come(fresh: Site) -> None:
     assert told.pop("distances")["faces"] == 0
     assert told == {
         "learning_curve": [],
-        "map": {"shown": 0, "faces": 0, "variance": 1.0, "people": [], "labels": []},
+        "map": {
+            "shown": 0,
+            "faces": 0,
+            "url": "/insights/faces/?gallery=all",
+            "variance": 1.0,
+            "people": [],
+            "labels": [],
+        },
         "people": [],
         "people_in_need": 0,
     }
@@ -143,6 +150,7 @@ def numbers(told: Json) -> list[tuple[str, int]]:
     found += [(each["accepted_url"], each["accepted"]) for each in shares]
     found += [(each["url"], each["count"]) for each in told["reliability"]]
     found += [(each["right_url"], each["right"]) for each in told["reliability"]]
+    found += [(each["url"], each["faces"]) for each in (distances, told["map"])]
     for kind in ("same", "different"):
         found += [(distances[kind]["url"], distances[kind]["measured"])]
         found += [(distances[kind]["wrong_url"], distances[kind]["wrong"])]
@@ -235,6 +243,21 @@ def test_pairs_of_certain_people(lived: Site) -> None:
     assert listed(lived, f"/insights/faces/?pair=same&person={bob}")["total"] == 11 * 10 // 2
 
 
+def test_a_face_that_nobody_is_recognised_by_is_counted_and_listed_nowhere_but_told(fresh: Site) -> None:
+    name_some(fresh, "Ana", "Ana")
+    workspace: Workspace = fresh.app.extensions["namesake"]
+    for number in range(2):
+        again = upload(workspace, "Ana", *[None] * (number + 1), name=f"again-{number}.png")
+        assert fresh.confirm(fresh.get(f"/photos/{again}/").get_json(), "Ana").status_code == 200
+    found = numbers(insights(fresh))
+    assert {count for url, count in found if "person=" in url or "gallery=" in url} == {2}
+    assert all(listed(fresh, url)["total"] == count for url, count in found)
+    for url in ("/insights/faces/?gallery=all", f"/insights/faces/?person={person_id(fresh, 'Ana')}"):
+        page = fresh.page(url)
+        assert len(page.all("a", **{"class": "person"})) == 2
+        assert "2 more carry a name, but are not used to recognise others." in page.text
+
+
 def test_long_lists_come_in_pages(lived: Site) -> None:
     first = lived.get("/insights/faces/?pair=different").get_json()
     assert (len(first["pairs"]), first["page"], first["previous"]) == (48, 1, None)
@@ -292,6 +315,7 @@ def test_the_page_follows_every_decision(fresh: Site) -> None:
         ("pair=both", "pair must be same or different"),
         ("pair=same&distance=far", "distance must be two numbers"),
         ("pair=different&person=1", "person and other"),
+        ("gallery=1", "gallery must be all"),
         ("person=x", "person must be a whole number"),
         ("person=", "person must be a whole number"),
         ("person=1&other=1", "two people"),

@@ -276,14 +276,15 @@ class TestTheProgressBar:
     def test_shows_how_many_how_fast_and_how_long(
         self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        folder = fill(tmp_path / "labelled", **{f"{take}.png": picture("alice", take=take) for take in range(10)})
+        total = bulk.CHUNK + 2
+        folder = fill(tmp_path / "labelled", **{f"{take}.png": picture("alice", take=take) for take in range(total)})
         seconds = count(step=2)
         monkeypatch.setattr("click._termui_impl.time", SimpleNamespace(time=lambda: next(seconds)))
         monkeypatch.setattr("click._termui_impl.isatty", lambda _stream: True)
         output = run("encode", "-d", folder, "-o", tmp_path / "out.pickle").output
-        assert "0/10" in output
-        assert "10/10" in output
-        assert re.search(r"4/10 +00:00:\d\d +\d+\.\d photos a second", output), output
+        assert f"0/{total}" in output
+        assert f"{total}/{total}" in output
+        assert re.search(rf"{bulk.CHUNK}/{total} +00:00:\d\d +\d+\.\d photos a second", output), output
 
 
 class TestImportAndExport:

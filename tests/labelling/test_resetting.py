@@ -38,6 +38,11 @@ def fill_reserve(home: Path, files: Mapping[str, bytes] = RESERVE) -> None:
         path.write_bytes(data)
 
 
+def fill_more(home: Path) -> None:
+    """Another chunk of photos, so that the reserve is looked at in two."""
+    fill_reserve(home, {f"dave/{take}.png": picture("dave", take=take) for take in range(bulk.CHUNK)})
+
+
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
@@ -155,6 +160,7 @@ class TestAReset:
 
     def test_confirming_goes_on_meanwhile(self, used: Workspace, home: Path) -> None:
         waiting = path_of(used, 2)
+        fill_more(home)
 
         def watch(done: int, _total: int, _message: str) -> None:
             if done == bulk.CHUNK:
@@ -172,7 +178,8 @@ class TestAReset:
         assert names_in(home) == ["carol"]
         assert_consistent(workspace)
 
-    def test_reports_each_step_in_the_store(self, used: Workspace) -> None:
+    def test_reports_each_step_in_the_store(self, used: Workspace, home: Path) -> None:
+        fill_more(home)
         job_id = resetting.request_reset(used)
         seen = []
 
@@ -181,9 +188,10 @@ class TestAReset:
             seen.append((job["state"], job["done"], job["total"]))
 
         run(used, job_id, watch)
-        looking = [*range(0, 5, bulk.CHUNK), 5]
-        switching = 5
-        assert seen == [("running", done, 5) for done in [*looking, switching]]
+        photos = 5 + bulk.CHUNK
+        looking = [*range(0, photos, bulk.CHUNK), photos]
+        switching = photos
+        assert seen == [("running", done, photos) for done in [*looking, switching]]
 
     @pytest.mark.parametrize("processors", [1, 2, 3])
     def test_gives_the_same_whatever_the_number_of_processors(
@@ -261,6 +269,7 @@ class TestAResetThatFails:
                     raise RuntimeError("secret inner detail")
                 return found
 
+        fill_more(home)
         before = snapshot(home)
         used.engine = Broken()
         job = reset(used)

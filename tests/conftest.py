@@ -14,6 +14,7 @@ from app.config import PROJECT
 from app.labelling.workspace import Workspace
 from app.recognition import onnx_models
 from app.sample import fetch_sample
+from tests.labelling.squares import SquaresEngine
 from tests.server import share_models
 
 FACES = PROJECT.parent / "shared" / "faces"
@@ -77,6 +78,14 @@ def app(make_app: Callable[..., Flask]) -> Flask:
 def workspace(app: Flask) -> Workspace:
     found: Workspace = app.extensions["namesake"]
     return found
+
+
+@pytest.fixture
+def squares(monkeypatch: pytest.MonkeyPatch) -> SquaresEngine:
+    """Commands ask for an engine of their own, by method: gives them the one that reads squares."""
+    engine = SquaresEngine()
+    monkeypatch.setattr(Workspace, "load_engine", lambda *_arguments: engine)
+    return engine
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from app.config import PROJECT
 from app.labelling.workspace import Workspace
 from app.recognition import bulk
 from tests.labelling.consistency import assert_consistent, names_in, published, rows
-from tests.labelling.squares import SquaresEngine, picture
+from tests.labelling.squares import SquaresEngine, interrupted, picture
 from tests.labelling.workers import AHEAD, die
 
 Run = Callable[..., Result]
@@ -37,14 +37,6 @@ def run(app: Flask) -> Run:
             return app.test_cli_runner().invoke(args=[str(argument) for argument in arguments], **options)
 
     return run_
-
-
-@pytest.fixture
-def squares(monkeypatch: pytest.MonkeyPatch) -> SquaresEngine:
-    """`encode` asks for an engine of its own, by method: give it the one that reads squares."""
-    engine = SquaresEngine()
-    monkeypatch.setattr(Workspace, "load_engine", lambda *_arguments: engine)
-    return engine
 
 
 def fill(folder: Path, **files: bytes) -> Path:
@@ -185,16 +177,7 @@ class TestEncodeThatIsBrokenOff:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(bulk, "processors", lambda: 2)
-        real = squares.look
-
-        def look(photos: Any) -> Any:
-            found = real(photos)
-            if squares.looked > AHEAD:
-                raise KeyboardInterrupt
-            return found
-
-        with monkeypatch.context() as patch:
-            patch.setattr(squares, "look", look)
+        with interrupted(squares, after=AHEAD):
             assert "the same command goes on from there" in told(run("encode", "-d", folder, "-o", output))
         kept = self.kept(output)
         assert bulk.CHUNK <= kept < self.PHOTOS

@@ -24,19 +24,12 @@ from benchmarks import evaluate as benchmark
 from benchmarks.documents import BEGIN, END
 from benchmarks.faces import halves
 from tests.labelling.consistency import rows
-from tests.labelling.squares import SquaresEngine, picture
+from tests.labelling.squares import SquaresEngine, interrupted, picture
 from tests.labelling.workers import AHEAD
 from tests.test_cli import Run, fill, told
 
 GOOD = {"rank_1": 0.993, "dir_at_fpir_1": 0.96, "ece": 0.02}
 SYSTEMS = ["Namesake", "original", "k-NN", "linear SVM"]
-
-
-@pytest.fixture
-def squares(monkeypatch: pytest.MonkeyPatch) -> SquaresEngine:
-    engine = SquaresEngine()
-    monkeypatch.setattr(Workspace, "load_engine", lambda *_arguments: engine)
-    return engine
 
 
 @pytest.fixture
@@ -177,16 +170,7 @@ class TestEncodingsAreKept:
         whole = report(run(folder, "-o", "whole.json"), tmp_path / "whole.json")
         (tmp_path / "instance/evaluation.encodings").unlink()
         squares.looked = 0
-        real = squares.look
-
-        def look(photos: Any) -> Any:
-            found = real(photos)
-            if squares.looked > AHEAD:
-                raise KeyboardInterrupt
-            return found
-
-        with monkeypatch.context() as patch:
-            patch.setattr(squares, "look", look)
+        with interrupted(squares, after=AHEAD):
             assert "the same command goes on from there" in told(run(folder))
         squares.looked = 0
         assert report(run(folder), tmp_path / "evaluation.json") == whole

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -57,6 +59,22 @@ class SquaresEngine:
         if not person:
             raise InvalidInput("There is no square there.")
         return DetectedFace(box, encoding_of(person, 256 * high + low))
+
+
+@contextmanager
+def interrupted(engine: SquaresEngine, *, after: int) -> Iterator[None]:
+    """As if by the keyboard, once it has looked at more photos than this."""
+    real = engine.look
+
+    def look(photos: Sequence[Photo]) -> list[list[DetectedFace]]:
+        found = real(photos)
+        if engine.looked > after:
+            raise KeyboardInterrupt
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "look", look)
+        yield
 
 
 def encoding_of(person: int, take: int) -> NDArray[np.float32]:

@@ -28,9 +28,12 @@ class Pictures:
     def sample(self, name: str) -> Path:
         return self._samples[name]
 
-    def head(self, sample: str, *, side: int = 360, mirrored: bool = False, name: str = "") -> Path:
-        """A photo with the one face of a sample photo."""
-        return self._save(self._head(sample, side, mirrored), name or sample)
+    def head(
+        self, sample: str, *, side: int = 360, mirrored: bool = False, stretched: float = 1, name: str = ""
+    ) -> Path:
+        """A photo with the one face of a sample photo; stretched: by how much it is wider than it should be."""
+        head = self._head(sample, side, mirrored)
+        return self._save(head.resize((round(side * stretched), side)), name or sample)
 
     def blurred(self, sample: str) -> Path:
         """A photo with the face of a sample photo, out of focus."""

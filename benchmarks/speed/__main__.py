@@ -18,7 +18,7 @@ from pathlib import Path
 from app.config import PREFIX, PROJECT
 from app.recognition import onnx_models
 from benchmarks.documents import write_between_markers
-from benchmarks.speed import folders, networks, uploads
+from benchmarks.speed import folders, networks, suggestions, uploads
 from benchmarks.speed.measuring import Row, caption, table, tell
 from benchmarks.speed.photos import gather
 
@@ -40,6 +40,7 @@ def main() -> int:
         groups: dict[str, Group] = {
             "encode": lambda: iter([networks.encode_one_chip(photos, models)]),
             "detect": lambda: networks.detect(photos, models, quick=options.quick),
+            "suggest": suggestions.suggest,
             "folder": lambda: folders.encode_folders(photos, home),
             "upload": lambda: uploads.upload(photos, models, work),
             "start": lambda: uploads.start(photos, models, work),
@@ -62,7 +63,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, nargs="?", default=PROJECT.parent / "shared" / "faces")
     parser.add_argument("--quick", action="store_true", help="without the row that takes dlib a minute")
     parser.add_argument(
-        "--only", choices=["encode", "detect", "folder", "upload", "start", "memory"], help="these rows alone"
+        "--only",
+        choices=["encode", "detect", "suggest", "folder", "upload", "start", "memory"],
+        help="these rows alone",
     )
     parser.add_argument("--output", type=Path, help="a document with markers, between which the table goes")
     return parser.parse_args()

@@ -21,6 +21,7 @@ from app.recognition import bulk
 from app.recognition.evaluation import DRAWS, Row
 from app.recognition.metrics import Estimate
 from benchmarks import evaluate as benchmark
+from benchmarks import faces as faces_to_measure
 from benchmarks.documents import BEGIN, END
 from benchmarks.faces import halves
 from tests.labelling.consistency import rows
@@ -237,8 +238,8 @@ class TestMakeEvaluate:
             **{f"people/{name}": data for name, data in people(ana=2, bob=3, carol=4, dan=5).items()},
             **{f"strangers/nobody_{take}.png": picture(f"nobody {take}", take=take) for take in range(6)},
         )
-        monkeypatch.setattr(benchmark, "KEPT", tmp_path / "kept")
-        monkeypatch.setattr(benchmark, "load_engine", lambda *_arguments: squares)
+        monkeypatch.setattr(faces_to_measure, "KEPT", tmp_path / "kept")
+        monkeypatch.setattr(faces_to_measure, "load_engine", lambda *_arguments: squares)
         gathered = benchmark.gather(folder, Settings())
         names = np.array(["ana"] * 2 + ["bob"] * 3 + ["carol"] * 4 + ["dan"] * 5 + [f"?nobody_{n}" for n in range(6)])
         fitted_on, _others = halves(names, np.random.default_rng(0))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from app.recognition.gallery import DIMENSIONS, View
+from app.recognition.gallery import DIMENSIONS, Change, Gallery, View
 
 
 def view_of(persons: Sequence[int], places: ArrayLike, face_ids: Sequence[int] | None = None) -> View:
@@ -16,7 +16,10 @@ def view_of(persons: Sequence[int], places: ArrayLike, face_ids: Sequence[int] |
     encodings = np.zeros((len(persons), DIMENSIONS), np.float32)
     encodings[:, : places.shape[1]] = places
     ids = np.arange(1, len(persons) + 1) if face_ids is None else np.asarray(face_ids)
-    return View(1, 0, len(persons), ids.astype(np.int64), np.asarray(persons, np.int64), encodings)
+    gallery = Gallery()
+    labelled = zip(ids.tolist(), np.asarray(persons).tolist(), encodings, strict=True)
+    gallery.apply([Change(face_id, person, encoding) for face_id, person, encoding in labelled], revision=1)
+    return gallery.snapshot()
 
 
 def crowd(people: int, faces: int, seed: int = 0) -> View:

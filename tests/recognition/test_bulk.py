@@ -100,6 +100,17 @@ class TestViewing:
         bulk.view_all(engine, range(20), view, Stored())
         assert sorted(engine.batches) == [[*range(8)], [*range(8, 16)], [*range(16, 20)]]
 
+    @pytest.mark.parametrize("number", [8 * bulk.CHUNK + 1, 100, 101, 103])
+    def test_cuts_the_end_of_long_work_smaller(self, processors: Processors, number: int) -> None:
+        processors(2)
+        stored = Stored()
+        bulk.view_all(Engineer(), range(number), view, stored)
+        assert stored.outcomes == [(item, 2 * item) for item in range(number)]
+        sizes = [len(chunk) for chunk in stored.chunks]
+        assert sizes == sorted(sizes, reverse=True)
+        assert sizes.count(bulk.CHUNK) == (number - 2 * bulk.CHUNK) // bulk.CHUNK
+        assert sizes[-bulk.CHUNK : -1] == [2] * (bulk.CHUNK - 1)
+
     @pytest.mark.parametrize("cores", [1, 2, 4])
     def test_works_on_all_processors_at_once(self, processors: Processors, cores: int) -> None:
         """Nobody gets past the barrier before everybody is there."""

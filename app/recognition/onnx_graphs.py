@@ -238,10 +238,16 @@ class _Graph:
         return made
 
     def _padded(self, value: str, channels: int, side: int) -> str:
-        more, further = channels - self._shapes[value][0], side - self._shapes[value][1]
-        if not more and not further:
+        """With zeros for the channels, rows and columns that are missing."""
+        has, had = self._shapes[value]
+        if channels > has:
+            # A convolution that copies: unlike Pad it leaves the value as convolutions want it in memory.
+            copying = np.eye(channels, has, dtype=np.float32)[:, :, None, None]
+            value = self.convolution(value, Convolution(copying, np.zeros(channels, np.float32), (1, 1), (0, 0)))
+        if side == had:
             return value
-        return self.node("Pad", value, self.constant(np.array([0, 0, 0, 0, 0, more, further, further], np.int64)))
+        further = side - had
+        return self.node("Pad", value, self.constant(np.array([0, 0, 0, 0, 0, 0, further, further], np.int64)))
 
     def model(self, value: str, name: str, shape: Sequence[int | str]) -> bytes:
         self._nodes.append(helper.make_node("Identity", [value], [name]))

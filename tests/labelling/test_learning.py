@@ -146,7 +146,7 @@ class TestForgetting:
             calibrating.forget_answers(ana)
 
 
-def test_a_thousand_confirms_are_followed_one_by_one(
+def test_confirms_are_followed_one_by_one(
     ana: Workspace, open_workspace: Callable[[], Workspace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other worker is told of each change alone, and never reads the gallery anew."""

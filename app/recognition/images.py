@@ -42,6 +42,9 @@ _MEMORY = 250 * 2**20
 _MUCH = 64 * 2**20
 # How much larger than enough a result may stay: resampling by so little costs more than it saves.
 _SLACK = 1.25
+# How much smaller a JPEG may come out when that saves decoding four times the pixels. Encodings of faces of 100 pixels
+# move by 0.08 (median of ten), of the same at 86 pixels by 0.09.
+_NEARLY = 0.86
 
 _UNREADABLE = "The image cannot be read: it is damaged, incomplete or of a rare kind."
 
@@ -83,8 +86,8 @@ class Photo:
 def decode(data: bytes, *, max_pixels: int, enough: int | None = None) -> Photo:
     """The first picture in a file, as someone would look at it.
 
-    enough: a long side, in pixels. A longer photo is reduced, to about that and not below it, which saves time and
-    memory; where nothing else fits into memory the long side may be as short as half of that. None: never reduced.
+    enough: a long side, in pixels. A longer photo is reduced, to about that and not far below it, which saves time
+    and memory; where nothing else fits into memory the long side may be as short as half of that. None: never reduced.
 
     Raises InvalidInput (empty, no image, damaged), UnsupportedType (an image of another kind) and TooLarge (more
     than `max_pixels`, or more than memory allows: judged by the header, before any pixel is decoded).
@@ -220,12 +223,13 @@ def _reduction(image: ImageFile.ImageFile, data: bytes, enough: int | None) -> i
 
 
 def _reductions(image: ImageFile.ImageFile, enough: int | None) -> tuple[int, ...]:
-    """The largest factor that leaves enough; and the next, for when memory is short."""
+    """The largest factor that leaves nearly enough; and the next, for when memory is short."""
     if enough is None:
         return (1,)
     longest = max(image.size)
     if image.format in ("JPEG", "MPO"):
-        largest = next((draft for draft in (8, 4, 2) if footprint.reduced(longest, draft) >= enough), 1)
+        nearly = enough * _NEARLY
+        largest = next((draft for draft in (8, 4, 2) if footprint.reduced(longest, draft) >= nearly), 1)
         return largest, min(2 * largest, 8)
     largest = max(1, longest // enough)
     return largest, largest + 1

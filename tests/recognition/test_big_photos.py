@@ -370,3 +370,12 @@ def test_what_is_seen_at_a_place_is_what_is_there() -> None:
     assert np.abs(inside.astype(int) - BLUE).max() < 40
     assert np.abs(photo.pixels[top - 4, left - 4].astype(int) - RED).max() < 40
     assert np.abs(photo.pixels[bottom + 3, right + 3].astype(int) - RED).max() < 40
+
+
+@pytest.mark.parametrize(("longest", "expected"), [(1720, 860), (1700, 1000), (2000, 1000), (900, 900)])
+def test_a_jpeg_may_come_out_a_little_smaller_than_enough_where_that_saves_much(longest: int, expected: int) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (longest, 40), (200, 30, 30)).save(file, "JPEG")
+    photo = decode(file.getvalue(), max_pixels=10**8, enough=1000)
+    assert photo.pixels.shape[1] == expected
+    assert photo.width == longest

@@ -100,7 +100,7 @@ class Suggestion:
 class _Known:
     """A view of the gallery made ready: means (c, 128) of the people's faces, projected (n, k), in single precision.
 
-    Where a person has gone the mean is infinite.
+    Where a person has gone the mean is zero, and no distance to it counts.
     """
 
     view: View

@@ -65,7 +65,7 @@ def test_the_logistic_function_does_not_overflow(value: float) -> None:
     assert float(logistic(value)) == pytest.approx(expected)
 
 
-def test_what_is_shipped_is_what_fitting_gives() -> None:
-    """The number of figures, and that nothing was left at zero; make fit-openset reproduces them."""
+def test_every_measurement_has_a_shipped_weight() -> None:
+    """And none was left at zero; make fit-openset prints them."""
     assert len(familiarity._SHIPPED) == 1 + len(MEASUREMENTS)
     assert 0.0 not in familiarity._SHIPPED

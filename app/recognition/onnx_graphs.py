@@ -238,16 +238,18 @@ class _Graph:
         return made
 
     def _padded(self, value: str, channels: int, side: int) -> str:
-        """With zeros for the channels, rows and columns that are missing."""
+        """With zeros for the channels, rows and columns that are missing.
+
+        By convolutions that copy: unlike Pad they leave the value as convolutions want it in memory.
+        """
         has, had = self._shapes[value]
         if channels > has:
-            # A convolution that copies: unlike Pad it leaves the value as convolutions want it in memory.
             copying = np.eye(channels, has, dtype=np.float32)[:, :, None, None]
             value = self.convolution(value, Convolution(copying, np.zeros(channels, np.float32), (1, 1), (0, 0)))
-        if side == had:
-            return value
-        further = side - had
-        return self.node("Pad", value, self.constant(np.array([0, 0, 0, 0, 0, 0, further, further], np.int64)))
+        if side > had:
+            each = self.constant(np.ones((channels, 1, 1, 1), np.float32))
+            value = self.node("Conv", value, each, group=channels, pads=[0, 0, side - had, side - had])
+        return value
 
     def model(self, value: str, name: str, shape: Sequence[int | str]) -> bytes:
         self._nodes.append(helper.make_node("Identity", [value], [name]))

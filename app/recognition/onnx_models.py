@@ -29,7 +29,7 @@ log = logging.getLogger("namesake.engine")
 ENCODER = "dlib_face_recognition_resnet_model_v1.dat"
 DETECTOR = "mmod_human_face_detector.dat"
 # Counts the changes of onnx_graphs: files of another version are not used.
-_VERSION = 3
+_VERSION = 4
 _NAMES = ("encoder", "features", "scores", "screen")
 # What the screen can tell: a third above the largest values seen in 148 photos of as many people.
 _RANGES = (6.5, 6.2, 9.3, 19.5)

@@ -10,8 +10,8 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from app.errors import InvalidInput, NamesakeError
-from app.labelling.decisions import place_photo
 from app.labelling.labels import clean_label
+from app.labelling.placing import place_photo
 from app.labelling.publication import entries_of
 from app.labelling.workspace import Work, Workspace
 from app.recognition import images

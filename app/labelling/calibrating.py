@@ -8,7 +8,8 @@ from app.errors import Conflict
 from app.labelling.learning import usable_answers
 from app.labelling.workspace import Workspace
 from app.recognition.calibration import ENOUGH
-from app.store import calibrations, queries
+from app.store import calibrations
+from app.store.changes import CALIBRATION
 
 
 def describe_calibration(workspace: Workspace) -> dict[str, Any]:
@@ -34,7 +35,6 @@ def forget_answers(workspace: Workspace) -> None:
         before = calibrations.begin_after(work.connection)
         if not usable_answers(work.connection, before):
             raise Conflict("Nothing has been learnt from your answers yet, so there is nothing to forget.")
-        after = calibrations.forget(work.connection)
-        queries.add_decision(
-            work.connection, "forget_answers", before={"after_decision": before}, after={"after_decision": after}
-        )
+        row, after = calibrations.forget(work.connection)
+        work.made(CALIBRATION, row)
+        work.decide("forget_answers", before={"after_decision": before}, after={"after_decision": after})

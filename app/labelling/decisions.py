@@ -10,9 +10,11 @@ from app.errors import Conflict, InvalidInput, NotFound
 from app.labelling import reading, recognising
 from app.labelling.labels import clean_label
 from app.labelling.photos import find_photo
+from app.labelling.placing import place_photo
 from app.labelling.workspace import Work, Workspace
 from app.recognition.openset import Suggestion
-from app.store import files, queries
+from app.store import queries
+from app.store.changes import FACE
 
 DISMISSALS = {"ignore": "ignored", "not_a_face": "not_a_face"}
 _SAID = {"ignored": "is ignored", "not_a_face": "was said not to be a face"}
@@ -29,7 +31,7 @@ def confirm(workspace: Workspace, image_path: str | None, label: str | None, fac
         face = _face_of_photo(work, photo_id, face_id)
         if face.status != "inbox":
             raise Conflict(_already(face))
-        _name(workspace, work, face, name, "confirm")
+        name_face(workspace, work, face, name, "confirm")
     return int(face.id)
 
 
@@ -42,8 +44,9 @@ def move(workspace: Workspace, face_id: int, label: str | None) -> None:
             raise Conflict("This face has no name yet: confirm one first.")
         if face.person == name:
             raise Conflict(_already(face))
+        work.watch(FACE, face_id)
         queries.reject(work.connection, face_id, face.person_id)
-        _name(workspace, work, face, name, "move")
+        name_face(workspace, work, face, name, "move")
         work.rewrite = True
 
 
@@ -53,7 +56,7 @@ def unlabel(workspace: Workspace, face_id: int) -> None:
         face = _face(work, face_id)
         if face.status == "inbox":
             raise Conflict("Nothing has been said about this face yet.")
-        _decide(work, face, "unlabel", status="inbox", person_id=None)
+        decide(work, face, "unlabel", status="inbox", person_id=None)
         if face.status == "labelled":
             work.rewrite = True
             place_photo(workspace, work, face.photo_id)
@@ -70,7 +73,7 @@ def reject(workspace: Workspace, face_id: int, label: str | None) -> None:
         if person_id is None:
             raise NotFound("Nobody has this name.")
         suggestion = _on_screen(workspace, face) if face.status == "inbox" else None
-        _decide(work, face, "reject", status="inbox", person_id=None, suggestion=suggestion, rejected=person_id)
+        decide(work, face, "reject", status="inbox", person_id=None, suggestion=suggestion, rejected=person_id)
         queries.reject(work.connection, face_id, person_id)
         if face.status == "labelled":
             work.rewrite = True
@@ -86,21 +89,25 @@ def dismiss(workspace: Workspace, face_id: int, action: str | None) -> None:
         if face.status != "inbox":
             raise Conflict(_already(face))
         suggestion = _on_screen(workspace, face)
-        _decide(work, face, action, status=DISMISSALS[action], person_id=None, suggestion=suggestion)
+        decide(work, face, action, status=DISMISSALS[action], person_id=None, suggestion=suggestion)
 
 
-def _name(workspace: Workspace, work: Work, face: Row[Any], name: str, kind: str) -> None:
-    person_id = queries.person_id(work.connection, name)
-    suggestion = reading.suggest(workspace, [face])[face.id]
-    shown = _shown(suggestion) if face.status == "inbox" else None
+def name_face(
+    workspace: Workspace, work: Work, face: Row[Any], name: str, kind: str, suggestion: Suggestion | None = None
+) -> None:
+    """Give a face a name, and all that follows from it. suggestion: what was made of it, when that is at hand."""
+    person_id = work.person(name)
+    work.watch(FACE, face.id)
+    suggestion = suggestion or reading.suggest(workspace, [face])[face.id]
+    on_screen = shown(suggestion) if face.status == "inbox" else None
     queries.accept(work.connection, face.id, person_id)
-    _decide(work, face, kind, status="labelled", person_id=person_id, suggestion=shown)
+    decide(work, face, kind, status="labelled", person_id=person_id, suggestion=on_screen)
     recognising.remember_twin(work.connection, face.id, suggestion, person_id)
     work.labelled.append(face.id)
     place_photo(workspace, work, face.photo_id)
 
 
-def _decide(
+def decide(
     work: Work,
     face: Row[Any],
     kind: str,
@@ -110,6 +117,8 @@ def _decide(
     suggestion: Any = None,
     **more: int,
 ) -> None:
+    """Change what a face is, if it still is as `face` says, and note it. Raises Conflict."""
+    work.watch(FACE, face.id)
     order = face.labelled_at_revision if kind == "move" else work.revision
     changed = queries.set_face(
         work.connection,
@@ -122,47 +131,13 @@ def _decide(
     )
     if not changed:
         raise Conflict(_already(face))
-    queries.add_decision(
-        work.connection,
+    work.decide(
         kind,
         face_id=face.id,
         before={"status": face.status, "person_id": face.person_id, "order": face.labelled_at_revision},
         after={"status": status, "person_id": person_id, "order": None if person_id is None else order} | more,
         suggestion=suggestion,
     )
-
-
-def place_photo(workspace: Workspace, work: Work, photo_id: int) -> None:
-    """Put the file where its faces say: in training under the first name given, or back among the uploads."""
-    photo = queries.photo(work.connection, photo_id)
-    named = queries.names_in_photo(work.connection, photo_id)
-    if photo is None or photo.folder not in ("uploads", "training"):
-        return
-    if (photo.folder == "training" and photo.named_for in named) or (photo.folder == "uploads" and not named):
-        return
-    source = workspace.folders.roots[photo.folder] / photo.name
-    extension = photo.name.rpartition(".")[2]
-    if named:
-        person = queries.names(work.connection)[named[0]]
-        folder, root = "training", workspace.folders.roots["training"]
-        stem = files.safe_stem(person, "person")
-        name = files.numbered_name(root, stem, extension, queries.training_names_like(work.connection, f"{stem}_"))
-    else:
-        folder, root = "uploads", workspace.folders.roots["uploads"]
-        stem = (photo.upload_name or photo.name).rpartition(".")[0]
-        taken = queries.upload_names_like(work.connection, stem, but=photo_id)
-        name = files.free_name(root, stem, extension, taken)
-    work.move((source, root / name))
-    queries.update_photo(
-        work.connection,
-        photo_id,
-        folder=folder,
-        name=name,
-        named_for=named[0] if named else None,
-        upload_name=photo.upload_name or (name if folder == "uploads" else None),
-    )
-    if len(named) > 1:
-        work.rewrite = True  # the photo's other faces are published under its old path
 
 
 def _face_of_photo(work: Work, photo_id: int, face_id: int | None) -> Row[Any]:
@@ -188,15 +163,16 @@ def _face(work: Work, face_id: int) -> Row[Any]:
 
 def _on_screen(workspace: Workspace, face: Row[Any]) -> dict[str, Any]:
     """What the product would have said about a face just before the human did."""
-    return _shown(reading.suggest(workspace, [face])[face.id])
+    return shown(reading.suggest(workspace, [face])[face.id])
 
 
-def _shown(suggestion: Suggestion) -> dict[str, Any]:
-    shown = {"person_id": suggestion.person, "confidence": suggestion.confidence}
+def shown(suggestion: Suggestion) -> dict[str, Any]:
+    """A suggestion as the journal keeps it."""
+    told: dict[str, Any] = {"person_id": suggestion.person, "confidence": suggestion.confidence}
     if not suggestion.candidates:
-        return shown
+        return told
     best = suggestion.candidates[0]
-    return shown | {"best_id": best.person, "chance": best.chance, "familiar": suggestion.familiar}
+    return told | {"best_id": best.person, "chance": best.chance, "familiar": suggestion.familiar}
 
 
 def _already(face: Row[Any]) -> str:

@@ -12,6 +12,7 @@ from app.labelling.reading import Json, evidence, read_faces
 from app.labelling.workspace import Workspace
 from app.recognition.contradictions import Contradiction, Evidence, contradictions
 from app.store import queries, vouching
+from app.store.changes import FACE
 
 # Up to here everyone is compared with everyone in a quarter of a second, so that a page about something else may ask.
 _QUICK = 4000
@@ -68,8 +69,9 @@ def vouch(workspace: Workspace, face_id: int, label: str | None = None) -> None:
             raise Conflict(f"This face is named {face.person} by now. Nothing was changed.")
         if vouching.is_vouched(work.connection, face_id, face.person_id):
             raise Conflict(f"That this is {face.person} has been said already. Nothing was changed.")
+        work.watch(FACE, face_id)
         vouching.vouch(work.connection, face_id, face.person_id)
-        queries.add_decision(work.connection, "vouch", face_id=face_id, before={}, after={"vouched": face.person_id})
+        work.decide("vouch", face_id=face_id, before={}, after={"vouched": face.person_id})
 
 
 def _find(workspace: Workspace) -> list[Contradiction]:

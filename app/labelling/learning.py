@@ -16,15 +16,17 @@ class Learner:
 
     def __init__(self) -> None:
         self._after = 0
+        self._seen = 0
         self._unusable = 0
         self._calibration = Calibration()
 
     def learn(self, connection: Connection) -> Calibration:
         """What the store's answers come to. The same in every process that has seen as many."""
         after = calibrations.begin_after(connection)
-        if after != self._after:
-            self._after, self._unusable, self._calibration = after, 0, Calibration()
         suggestions = calibrations.count_suggestions(connection, after)
+        if after != self._after or suggestions < self._seen:  # forgotten, or taken back
+            self._after, self._unusable, self._calibration = after, 0, Calibration()
+        self._seen = suggestions
         # At most so many are usable: only where that might make a round is the journal read.
         if calibration.rounds(suggestions - self._unusable) > self._calibration.answers:
             answers = usable_answers(connection, after)

@@ -11,6 +11,7 @@ from app.labelling.workspace import Workspace
 from app.recognition.openset import Neighbour, Suggestion
 from app.recognition.quality import BLURRED, HIDDEN, SAME_PICTURE_DISTANCE, SMALL, TURNED
 from app.store import queries, recognised
+from app.store.changes import FACE
 
 USES = {"yes": True, "no": False, "auto": None}
 _IN_WORDS = {SMALL: "small", BLURRED: "blurred", TURNED: "turned aside", HIDDEN: "cut off by the edge of the photo"}
@@ -31,9 +32,10 @@ def set_use(workspace: Workspace, face_id: int, use: str | None) -> None:
             raise Conflict("This face was put aside, so it is not used. Bring it back first.")
         if face.recognise is USES[use]:
             raise Conflict("That is how it is already. Nothing was changed.")
+        work.watch(FACE, face_id)
         recognised.set_recognise(work.connection, face_id, USES[use], work.revision)
         before, after = {"recognise": face.recognise}, {"recognise": USES[use]}
-        queries.add_decision(work.connection, "recognise", face_id=face_id, before=before, after=after)
+        work.decide("recognise", face_id=face_id, before=before, after=after)
 
 
 def flaws_of(row: Row[Any]) -> list[str]:

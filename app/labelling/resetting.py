@@ -23,6 +23,7 @@ from app.labelling.workspace import Workspace
 from app.recognition import bulk
 from app.recognition.engine import DetectedFace, most_prominent
 from app.store import files, jobs, queries, staging
+from app.store.changes import PHOTO
 
 Report = Callable[[int, int, str], None]
 
@@ -202,7 +203,8 @@ def _switch(workspace: Workspace, job_id: int, skipped: list[tuple[str, str]]) -
         if not staged:
             raise InvalidInput("No photo in the reserve has a face that could be used. Nothing was changed.")
         before = queries.count_faces(connection)
-        decision = queries.add_decision(connection, "reset", before=before, after={"job": job_id})
+        decision = work.decide("reset", before=before, after={"job": job_id})
+        work.watch(PHOTO, *staging.live(connection), *(photo.id for photo in staged))
         backup = f"reset-{decision}"
         moves = _clear(roots, roots["backup"] / backup)
         moves += [(roots["staging"] / photo.name, roots["training"] / Path(photo.name).name) for photo in staged]

@@ -22,7 +22,7 @@ from app.recognition.engine import Engine, Eyesight, load_engine
 from app.recognition.gallery import Change, Gallery, View
 from app.recognition.images import Photo
 from app.recognition.openset import ORIGINAL, Method, Recogniser, Suggestion
-from app.store import queries, recognised
+from app.store import changes, queries, recognised
 from app.store.db import Database
 from app.store.files import Folders, Journal
 
@@ -42,6 +42,9 @@ class Work:
 
     Use cases write rows through `connection`, move photos with `move`, and say what that means for train.pickle:
     `labelled` names faces that now have a label, `rewrite` that entries already published have changed.
+
+    Whatever a human decides is one action: `decide` says what, and `watch` is told of every row that is about to
+    change with it, so that it can be undone.
     """
 
     connection: Connection
@@ -49,6 +52,41 @@ class Work:
     revision: int
     labelled: list[int] = field(default_factory=list)
     rewrite: bool = False
+    action: int | None = None
+    _watched: dict[str, dict[int, changes.Image]] = field(default_factory=dict)
+
+    def decide(self, kind: str, *, before: dict[str, Any], after: dict[str, Any], **more: Any) -> int:
+        """Note what was decided: one decision of this action; its id. more: face_id and suggestion, if any."""
+        decision = queries.add_decision(self.connection, kind, action=self.action, before=before, after=after, **more)
+        self.action = self.action or decision
+        return decision
+
+    def watch(self, kind: str, *row_ids: int) -> None:
+        """Remember rows (of app.store.changes) as they are before they change; for new ones, that they were not."""
+        watched = self._watched.setdefault(kind, {})
+        fresh = [row_id for row_id in row_ids if row_id not in watched]
+        if fresh:
+            watched |= changes.images(self.connection, kind, fresh)
+
+    def made(self, kind: str, row_id: int) -> None:
+        """Remember that a row has only now been made."""
+        self._watched.setdefault(kind, {})[row_id] = None
+
+    def person(self, name: str) -> int:
+        """The person of that name, made if there is none."""
+        found = queries.find_person(self.connection, name)
+        if found is None:
+            found = queries.person_id(self.connection, name)
+            self.made(changes.PERSON, found)
+        return found
+
+    def keep_changes(self) -> None:
+        """Record what became of the rows that were watched."""
+        if self.action is not None:
+            for kind, before in self._watched.items():
+                after = changes.images(self.connection, kind, before)
+                found = (changes.Change(kind, row_id, before[row_id], after[row_id]) for row_id in before)
+                changes.record(self.connection, self.action, found)
 
     def move(self, *moves: tuple[Path, Path]) -> None:
         if moves:
@@ -114,6 +152,7 @@ class Workspace:
             revision = queries.next_revision(connection)
             work = Work(connection, Journal(self.settings.instance, revision), revision)
             yield work
+            work.keep_changes()
             if work.rewrite:
                 work.journal.open()
                 publication.rewrite(connection, revision)

@@ -14,15 +14,14 @@ def begin_after(connection: Connection) -> int:
     return int(found or 0)
 
 
-def forget(connection: Connection) -> int:
-    """Have only answers count that are still to come; the decision after which they do."""
+def forget(connection: Connection) -> tuple[int, int]:
+    """Have only answers count that are still to come: (the row that says so, the decision after which they do)."""
     newest = int(connection.execute(select(func.max(decisions.c.id))).scalar() or 0)
-    insert_row(connection, calibrations, created_at=now(), after_decision=newest)
-    return newest
+    return insert_row(connection, calibrations, created_at=now(), after_decision=newest), newest
 
 
 def count_suggestions(connection: Connection, after: int) -> int:
-    """How many decisions after that one were about a suggestion."""
+    """How many decisions after that one were about a suggestion, and stand."""
     query = select(func.count()).select_from(decisions)
-    asked = decisions.c.suggestion.is_not(None)
+    asked = decisions.c.suggestion.is_not(None) & decisions.c.undone_at.is_(None)
     return int(connection.execute(query.where(asked, decisions.c.id > after)).scalar_one())

@@ -11,13 +11,14 @@ from app.store.schema import decisions, faces, people, photos
 
 
 def decisions_about_faces(connection: Connection) -> list[Row[Any]]:
-    """(id, kind, face_id, before, after, suggestion) of every decision about a face and every reset, oldest first."""
+    """(id, kind, face_id, before, after, suggestion) of every decision about a face and every reset that was
+    not taken back, oldest first."""
     query = (
         select(
             decisions.c.id, decisions.c.kind, decisions.c.face_id,
             decisions.c.before, decisions.c.after, decisions.c.suggestion,
         )
-        .where(or_(decisions.c.face_id.is_not(None), decisions.c.kind == "reset"))
+        .where(or_(decisions.c.face_id.is_not(None), decisions.c.kind == "reset"), decisions.c.undone_at.is_(None))
         .order_by(decisions.c.id)
     )  # fmt: skip
     return list(connection.execute(query))
@@ -28,7 +29,7 @@ def named_without_decision(connection: Connection) -> list[Row[Any]]:
 
     revision: when the name came. batch: the reset that put the face aside, None while it is there.
     """
-    decided = select(decisions.c.face_id).where(decisions.c.face_id.is_not(None))
+    decided = select(decisions.c.face_id).where(decisions.c.face_id.is_not(None), decisions.c.undone_at.is_(None))
     put_aside_by = case((photos.c.state == "retired", photos.c.batch)).label("batch")
     query = (
         select(faces.c.person_id, faces.c.labelled_at_revision.label("revision"), put_aside_by)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sqlalchemy import (
+    JSON,
     Column,
     Connection,
     DateTime,
     ForeignKey,
     Integer,
     MetaData,
+    String,
     Table,
     inspect,
     select,
@@ -74,4 +76,28 @@ def _add_quality_and_vouches(connection: Connection) -> None:
     then.create_all(connection, [vouches, calibrations])
 
 
-_STEPS: dict[int, Callable[[Connection], None]] = {1: _add_quality_and_vouches}
+def _add_changes(connection: Connection) -> None:
+    """2 -> 3"""
+    connection.execute(text("ALTER TABLE people ADD COLUMN cover_id INTEGER"))
+    connection.execute(text("ALTER TABLE faces ADD COLUMN skipped INTEGER"))
+    connection.execute(text("ALTER TABLE decisions ADD COLUMN action INTEGER"))
+    moment = DateTime().compile(connection.dialect)
+    connection.execute(text(f"ALTER TABLE decisions ADD COLUMN undone_at {moment}"))
+    connection.execute(text("CREATE INDEX ix_decisions_action ON decisions (action)"))
+    then = MetaData()
+    Table("decisions", then, Column("id", Integer, primary_key=True))  # there already, only named
+    changes = Table(
+        "changes",
+        then,
+        Column("id", Integer, primary_key=True),
+        Column("action", ForeignKey("decisions.id"), nullable=False, index=True),
+        Column("kind", String(16), nullable=False),
+        Column("row_id", Integer, nullable=False),
+        Column("before", JSON(none_as_null=True)),
+        Column("after", JSON(none_as_null=True)),
+        sqlite_autoincrement=True,
+    )
+    then.create_all(connection, [changes])
+
+
+_STEPS: dict[int, Callable[[Connection], None]] = {1: _add_quality_and_vouches, 2: _add_changes}

@@ -17,7 +17,10 @@ from app.store.schema import decisions, faces, people, photos, rejections, state
 Box = tuple[int, int, int, int]
 
 LIVE = photos.c.state == "live"
-_FACES_OF_LIVE_PHOTOS = faces.join(photos, and_(photos.c.id == faces.c.photo_id, LIVE))
+REMOVED = "removed"
+"""the status of a face that was drawn by hand and taken away again"""
+_THERE = and_(photos.c.id == faces.c.photo_id, LIVE, faces.c.status != REMOVED)
+_FACES_OF_LIVE_PHOTOS = faces.join(photos, _THERE)
 
 
 def now() -> datetime:
@@ -319,25 +322,9 @@ def names_in_photo(connection: Connection, photo_id: int) -> list[int]:
 # --- decisions
 
 
-def add_decision(
-    connection: Connection,
-    kind: str,
-    *,
-    face_id: int | None = None,
-    before: dict[str, Any],
-    after: dict[str, Any],
-    suggestion: dict[str, Any] | None = None,
-) -> int:
-    return insert_row(
-        connection,
-        decisions,
-        kind=kind,
-        face_id=face_id,
-        before=before,
-        after=after,
-        suggestion=suggestion,
-        created_at=now(),
-    )
+def add_decision(connection: Connection, kind: str, **values: Any) -> int:
+    """Its id. values: before and after, and what else there is of face_id, suggestion and action."""
+    return insert_row(connection, decisions, kind=kind, created_at=now(), **values)
 
 
 def update_decision(connection: Connection, decision_id: int, **values: Any) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-VERSION = 2
+VERSION = 3
 """Raised with every change to a table, together with a step in migrations that brings older stores there."""
 
 # One row. `revision` counts committed changes, so that a gallery in memory can ask for what came since;
@@ -35,11 +35,13 @@ state = Table(
     Column("pickle_length", Integer),
 )
 
+# `cover_id`: the face that a human chose to stand for the person.
 people = Table(
     "people",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(80), nullable=False, unique=True),
+    Column("cover_id", Integer),
     sqlite_autoincrement=True,  # a number in a link, a picture or the journal never comes to mean something else
 )
 
@@ -78,7 +80,7 @@ Index("photos_upload_name", photos.c.upload_name)
 # train.pickle. The encoding is 128 little-endian float32. `flaws`: what was measured, words of recognition.quality
 # with commas between them; null where nobody has looked. `recognise`: whether a human wants the face used to recognise
 # others, null: as measured. `twin_of`: the labelled face that this one was almost the same picture as when it was
-# named.
+# named. `skipped`: the revision at which a human last put it off.
 faces = Table(
     "faces",
     metadata,
@@ -93,6 +95,7 @@ faces = Table(
     Column("flaws", String(64)),
     Column("recognise", Boolean),
     Column("twin_of", ForeignKey("faces.id")),
+    Column("skipped", Integer),
     Column("status", String(16), nullable=False),
     Column("person_id", ForeignKey("people.id"), index=True),
     Column("labelled_at_revision", Integer),
@@ -102,16 +105,33 @@ faces = Table(
 )
 Index("faces_status", faces.c.status)
 
+# What a human says in one go is one action, however many faces it is about: `action` is its first decision, null in
+# a decision of its own. `undone_at`: when it was taken back; it then counts for nothing.
 decisions = Table(
     "decisions",
     metadata,
     Column("id", Integer, primary_key=True),
+    Column("action", Integer, index=True),
+    Column("undone_at", DateTime),
     Column("kind", String(16), nullable=False),
     Column("face_id", ForeignKey("faces.id")),
     Column("before", JSON, nullable=False),
     Column("after", JSON, nullable=False),
     Column("suggestion", JSON),
     Column("created_at", DateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What an action did to one row, as app.store.changes describes rows: null where there is none.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("action", ForeignKey("decisions.id"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("row_id", Integer, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
     sqlite_autoincrement=True,
 )
 

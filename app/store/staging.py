@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, literal, select, update
@@ -45,6 +46,42 @@ def retire_live(connection: Connection, decision_id: int, backup: str, revision:
         .values(folder="gone", name=literal(f"{backup}/") + photos_table.c.name)
     )
     connection.execute(update(photos_table).where(LIVE).values(state="retired", batch=decision_id))
+
+
+def live(connection: Connection) -> list[int]:
+    """All live photos."""
+    return list(connection.execute(select(photos_table.c.id).where(LIVE)).scalars())
+
+
+def retire(connection: Connection, photo_ids: Sequence[int], decision_id: int, backup: str, revision: int) -> None:
+    """These live photos become ones of the past, their files now in the backups folder `backup`."""
+    for photo_id in photo_ids:
+        touch(connection, photo_id, revision)
+        connection.execute(
+            update(photos_table)
+            .where(photos_table.c.id == photo_id)
+            .values(
+                state="retired",
+                batch=decision_id,
+                name=literal(f"{backup}/") + photos_table.c.folder + "/" + photos_table.c.name,
+                folder="backup",
+            )
+        )
+
+
+def live_doubles(connection: Connection, photo_ids: Iterable[int]) -> list[int]:
+    """The live photos that have the same bytes as one of these."""
+    other = photos_table.alias("other")
+    query = select(photos_table.c.id, other.c.id).where(
+        photos_table.c.sha256 == other.c.sha256, photos_table.c.id != other.c.id, LIVE
+    )
+    wanted = set(photo_ids)
+    return [live for live, photo_id in connection.execute(query) if photo_id in wanted]
+
+
+def touch(connection: Connection, photo_id: int, revision: int) -> None:
+    """Have galleries look at a photo's faces again."""
+    connection.execute(update(faces).where(faces.c.photo_id == photo_id).values(revision=revision))
 
 
 def publish(connection: Connection, job_id: int, revision: int) -> None:

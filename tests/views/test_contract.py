@@ -30,6 +30,8 @@ ADDRESSES = {
     "/faces/ID/recognise": {"POST"},
     "/faces/ID/vouch": {"POST"},
     "/doubts/": {"GET"},
+    "/decisions/": {"GET"},
+    "/undo/": {"POST"},
     "/people/": {"GET"},
     "/people/ID/": {"GET"},
     "/insights/": {"GET"},

@@ -1,0 +1,97 @@
+"""What was decided lately, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from app.labelling.workspace import Workspace
+from app.store import changes, queries
+
+Json = dict[str, Any]
+
+_SHOWN = 4
+"""faces of a decision that a list shows"""
+
+
+def recent_decisions(workspace: Workspace, limit: int = 10) -> list[Json]:
+    """What was decided last, newest first: {"decision_id", "what", "created", "undone", "can_undo", "face_ids"}.
+
+    can_undo: it stands, and what it changed is on record.
+    """
+    with workspace.database.read() as connection:
+        actions = changes.newest_actions(connection, limit)
+        standing = set(changes.newest_actions(connection, limit, standing=True))
+        decided = changes.decisions_of(connection, actions)
+        names = queries.names(connection)
+        return [
+            {
+                "decision_id": action,
+                "what": _in_words(decided[action], names),
+                "created": decided[action][0].created_at,
+                "undone": decided[action][0].undone_at is not None,
+                "can_undo": action in standing,
+                "face_ids": [row.face_id for row in decided[action] if row.face_id is not None][:_SHOWN],
+            }
+            for action in actions
+        ]
+
+
+def describe_action(connection: Connection, action: int) -> str:
+    """What was decided, such as "Named 14 faces Ana"."""
+    return _in_words(changes.decisions_of(connection, [action])[action], queries.names(connection))
+
+
+def _in_words(decided: Sequence[Row[Any]], names: dict[int, str]) -> str:
+    """The kind that most of the action is of comes first; "not this one" beside a name goes without saying."""
+    kinds = list(dict.fromkeys(row.kind for row in decided))
+    told = [kind for kind in kinds if kind != "reject" or len(kinds) == 1]
+    sentences = [_sentence(kind, [row for row in decided if row.kind == kind], names) for kind in told]
+    first, *others = sentences
+    return ", ".join([first, *(other[0].lower() + other[1:] for other in others)])
+
+
+def _sentence(kind: str, rows: Sequence[Row[Any]], names: dict[int, str]) -> str:
+    before, after = rows[0].before, rows[0].after
+    people = {names.get(row.after.get("rejected" if kind == "reject" else "person_id"), "someone") for row in rows}
+    name = people.pop() if len(people) == 1 else "several people"
+    faces = "a face" if len(rows) == 1 else f"{len(rows):,} faces"
+    match kind:
+        case "confirm":
+            return f"Named {faces} {name}"
+        case "move":
+            return f"Moved {faces} to {name}"
+        case "unlabel":
+            return f"Let {faces} wait for a name again"
+        case "reject":
+            return f"Said that {faces} {'is' if len(rows) == 1 else 'are'} not {name}"
+        case "ignore":
+            return f"Ignored {faces}"
+        case "not_a_face":
+            return "Said that one is not a face" if len(rows) == 1 else f"Said that {len(rows):,} are not faces"
+        case "skip":
+            return f"Put off {faces}"
+        case "recognise":
+            return f"Changed whether {faces} {'is' if len(rows) == 1 else 'are'} used to recognise others"
+        case "vouch":
+            return f"Stood by the name of {faces}"
+        case "draw":
+            return f"Drew {faces}"
+        case "rename":
+            return f"Renamed {before.get('name')} to {after.get('name')}"
+        case "merge":
+            return f"Merged {before.get('name')} into {after.get('name')}"
+        case "delete":
+            return f"Deleted {before.get('name')}"
+        case "cover":
+            return f"Chose a picture for {after.get('name')}"
+        case "reset":
+            return "Reset the training data"
+        case "import":
+            return f"Imported {after.get('faces', len(rows)):,} names"
+        case "forget_answers":
+            return "Forgot what was learnt from the answers"
+        case _:
+            return kind.replace("_", " ").capitalize()

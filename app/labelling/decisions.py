@@ -115,9 +115,13 @@ def decide(
     status: str,
     person_id: int | None,
     suggestion: Any = None,
+    skipped: int | None = None,
     **more: int,
 ) -> None:
-    """Change what a face is, if it still is as `face` says, and note it. Raises Conflict."""
+    """Change what a face is, if it still is as `face` says, and note it. Raises Conflict.
+
+    skipped: the revision at which it is put off, None for a face that is not.
+    """
     work.watch(FACE, face.id)
     order = face.labelled_at_revision if kind == "move" else work.revision
     changed = queries.set_face(
@@ -128,6 +132,7 @@ def decide(
         person_id=person_id,
         revision=work.revision,
         labelled_at_revision=None if person_id is None else order,
+        skipped=skipped,
     )
     if not changed:
         raise Conflict(_already(face))

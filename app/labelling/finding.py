@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from app.errors import NamesakeError, NotFound
 from app.labelling import pictures
+from app.labelling.ignoring import ignore_look_alikes
 from app.labelling.workspace import Workspace
 from app.recognition import bulk
 from app.recognition.engine import DetectedFace
@@ -91,5 +92,6 @@ def _store(workspace: Workspace, found: dict[int, _Found]) -> None:
             if photo is not None and not photo.encoded:
                 queries.update_photo(work.connection, photo_id, encoded=True)
                 faces[photo_id] = add_faces(work.connection, photo_id, found[photo_id].faces, work.revision)
+        ignore_look_alikes(workspace, work, [face_id for face_ids in faces.values() for face_id in face_ids])
     for photo_id, face_ids in faces.items():
         pictures.keep(workspace, photo_id, face_ids, found[photo_id].drawn)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from app.errors import InvalidInput, NamesakeError, NotFound, TooLarge
 from app.labelling import pictures
 from app.labelling.finding import add_faces, find_faces
+from app.labelling.ignoring import ignore_look_alikes
 from app.labelling.workspace import Workspace
 from app.store import files, jobs, queries
 from app.store.files import safe_stem
@@ -103,6 +104,7 @@ def _add(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> in
                 encoded=look,
             )
             faces = add_faces(work.connection, photo_id, found, work.revision)
+            ignore_look_alikes(workspace, work, faces)
     except _TwinArrived:
         return _add(workspace, data, file_name, look=look)
     finally:

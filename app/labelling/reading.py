@@ -48,7 +48,7 @@ def read_faces(workspace: Workspace, rows: Sequence[Row[Any]]) -> list[Json]:
     suggestions = suggest(workspace, [row for row in rows if row.status == "inbox"])
     with workspace.database.read() as connection:
         names = queries.names(connection) if suggestions else {}
-    return [_face(workspace, row, suggestions.get(row.id), names) for row in rows]
+    return [describe_face(workspace, row, suggestions.get(row.id), names) for row in rows]
 
 
 def suggest(workspace: Workspace, rows: Sequence[Row[Any]]) -> dict[int, Suggestion]:
@@ -75,7 +75,7 @@ def read_page(workspace: Workspace, photo_id: int) -> tuple[Json, list[Json]]:
         known = queries.faces_by_id(connection, nearest | {row.twin_of for row in rows if row.twin_of})
         used = recognised.used(connection, [row.id for row in rows])
     faces = [
-        _face(workspace, row, suggestions.get(row.id), names)
+        describe_face(workspace, row, suggestions.get(row.id), names)
         | {"nearest": _reasons(suggestions.get(row.id), known)}
         | describe_use(row, row.id in used)
         | {"twin": _twin(row, suggestions.get(row.id), known)}
@@ -144,7 +144,8 @@ def _photo_with_faces(workspace: Workspace, photo_id: int) -> tuple[Row[Any], li
         return photo, queries.faces_of_photo(connection, photo_id)
 
 
-def _face(workspace: Workspace, row: Row[Any], suggestion: Suggestion | None, names: dict[int, str]) -> Json:
+def describe_face(workspace: Workspace, row: Row[Any], suggestion: Suggestion | None, names: dict[int, str]) -> Json:
+    """A face as the HTTP contract tells it. suggestion: for one that waits."""
     if suggestion is None:
         # A human has spoken: what was named is certain, what was dismissed is nobody we know.
         predicted, confidence, candidates = row.person, float(row.person is not None), []

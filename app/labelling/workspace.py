@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from app.config import Settings
@@ -53,6 +55,7 @@ class Work:
     labelled: list[int] = field(default_factory=list)
     rewrite: bool = False
     action: int | None = None
+    _moves: list[tuple[Path, Path]] = field(default_factory=list)
     _watched: dict[str, dict[int, changes.Image]] = field(default_factory=dict)
 
     def decide(self, kind: str, *, before: dict[str, Any], after: dict[str, Any], **more: Any) -> int:
@@ -89,8 +92,12 @@ class Work:
                 changes.record(self.connection, self.action, found)
 
     def move(self, *moves: tuple[Path, Path]) -> None:
-        if moves:
-            self.journal.move(list(moves))
+        """Move files when the change is complete: all at once, in this order."""
+        self._moves += moves
+
+    def move_files(self) -> None:
+        if self._moves:
+            self.journal.move(self._moves)
 
 
 class Workspace:
@@ -153,6 +160,7 @@ class Workspace:
             work = Work(connection, Journal(self.settings.instance, revision), revision)
             yield work
             work.keep_changes()
+            work.move_files()
             if work.rewrite:
                 work.journal.open()
                 publication.rewrite(connection, revision)
@@ -180,7 +188,11 @@ class Workspace:
     def suggest(self, encodings: list[bytes]) -> list[Suggestion]:
         """Who these faces are, by everything that any process has committed so far."""
         self.refresh_gallery()
-        return self._recogniser.suggest_many([queries.unpack(encoding) for encoding in encodings])
+        return self.recognise(np.array([queries.unpack(encoding) for encoding in encodings]))
+
+    def recognise(self, encodings: NDArray[np.float32]) -> list[Suggestion]:
+        """Who the faces of (m, 128) are, by the gallery as it was last refreshed."""
+        return self._recogniser.suggest_many(encodings)
 
     @property
     def calibration(self) -> Calibration:

@@ -77,6 +77,7 @@ class Suggestion:
 
     candidates: best first, at most 5, distinct people, confidences that sum to 1 at most.
     nearest: the 3 nearest labelled faces. familiar: the probability that it is anyone known, before any calibration.
+    ruled_out: whom a human has said it is not.
     """
 
     person: int | None
@@ -84,16 +85,26 @@ class Suggestion:
     candidates: tuple[Candidate, ...]
     nearest: tuple[Neighbour, ...]
     familiar: float = 0.0
+    ruled_out: frozenset[int] = frozenset()
 
     def without(self, people: Set[int]) -> Suggestion:
         """The suggestion left when a human has said that it is none of these people."""
+        if not people:
+            return self
         candidates = tuple(c for c in self.candidates if c.person not in people)
         nearest = tuple(n for n in self.nearest if n.person not in people)
         confidence = candidates[0].confidence if candidates else 0.0
         person = self.person
         if person in people:
             person = candidates[0].person if confidence >= CERTAIN_ENOUGH else None
-        return replace(self, person=person, confidence=confidence, candidates=candidates, nearest=nearest)
+        return replace(
+            self,
+            person=person,
+            confidence=confidence,
+            candidates=candidates,
+            nearest=nearest,
+            ruled_out=self.ruled_out | people,
+        )
 
 
 @dataclass(frozen=True, eq=False)

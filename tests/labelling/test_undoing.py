@@ -18,7 +18,7 @@ from tests.labelling.squares import upload
 from tests.labelling.test_resetting import fill_reserve, reset
 
 _LIVE = (
-    "SELECT faces.id, status, person_id, labelled_at_revision, recognise, twin_of FROM faces"
+    "SELECT faces.id, status, person_id, labelled_at_revision, recognise, twin_of, skipped FROM faces"
     " JOIN photos ON photos.id = photo_id WHERE state = 'live' AND status != 'removed' ORDER BY faces.id"
 )
 

@@ -30,6 +30,7 @@ ADDRESSES = {
     "/faces/ID/recognise": {"POST"},
     "/faces/ID/vouch": {"POST"},
     "/doubts/": {"GET"},
+    "/review/": {"GET", "POST"},
     "/decisions/": {"GET"},
     "/undo/": {"POST"},
     "/people/": {"GET"},

@@ -1,0 +1,40 @@
+"""Strangers who are ignored stay ignored, with whoever looks just like them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.labelling.workspace import Work, Workspace
+from app.store import inbox, queries
+from app.store.queries import set_face
+
+_ALIKE = 0.4
+"""Two faces nearer than this are of one person: of 765,000 pairs of different people in Labeled Faces in the Wild,
+[PAIRS] are."""
+
+
+def alike(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(m, 128), (n, 128) -> (m,): which of the first look just like one of the others."""
+    if not len(some) or not len(others):
+        return np.zeros(len(some), bool)
+    squares = np.einsum("ij,ij->i", some, some)[:, np.newaxis] + np.einsum("ij,ij->i", others, others)
+    found: NDArray[np.bool_] = (squares - 2 * (some @ others.T) < _ALIKE**2).any(axis=1)
+    return found
+
+
+def ignore_look_alikes(workspace: Workspace, work: Work, face_ids: Sequence[int]) -> None:
+    """Ignore those of some new faces that look just like an ignored stranger, and like nobody who is known."""
+    ignored = [queries.unpack(encoding) for encoding in inbox.ignored_encodings(work.connection)]
+    rows = list(queries.faces_by_id(work.connection, face_ids).values()) if ignored else []
+    encodings = [row.encoding for row in rows]
+    if not rows:
+        return
+    same = alike(np.array([queries.unpack(encoding) for encoding in encodings]), np.array(ignored))
+    if not same.any():
+        return
+    for row, is_same, suggestion in zip(rows, same, workspace.suggest(encodings), strict=True):
+        if is_same and suggestion.person is None:
+            set_face(work.connection, row.id, "inbox", status="ignored", person_id=None, revision=work.revision)

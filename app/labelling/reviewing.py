@@ -1,0 +1,239 @@
+"""The labelling loop: one group of faces at a time, one answer for all of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from sqlalchemy import Row
+
+from app.errors import Conflict, InvalidInput, NotFound
+from app.labelling import decisions, reading
+from app.labelling.ignoring import alike
+from app.labelling.inbox import Inbox
+from app.labelling.labels import clean_label
+from app.labelling.workspace import Work, Workspace
+from app.recognition.offering import KNOWN, STRAYS, Offer
+from app.recognition.openset import Suggestion
+from app.recognition.quality import SAME_PICTURE_DISTANCE
+from app.store import queries, recognised
+
+Json = dict[str, Any]
+
+ACTIONS = ("confirm", "ignore", "not_a_face", "skip")
+
+_CANDIDATES = 9
+_BESIDE = 3
+_WORTH_OFFERING = 0.01
+# More faces than any group has.
+_MOST = 1000
+
+_inboxes: WeakKeyDictionary[Workspace, Inbox] = WeakKeyDictionary()
+_making = threading.Lock()
+
+
+def read_review(workspace: Workspace) -> Json:
+    """{"group", "remaining"} as GET /review/ answers them: the group to decide next, None when nothing waits.
+
+    A group: {"id", "kind", "suggestion", "candidates", "faces", "known"}. kind: of recognition.offering. known:
+    labelled faces of the suggested person, those nearest to the group. remaining: {"faces", "groups", "decisions"}, the
+    last of which is how many answers and unticked faces it will probably take.
+    """
+    offers, suggestions = inbox_of(workspace).read()
+    remaining = {
+        "faces": sum(len(offer.face_ids) for offer in offers),
+        "groups": len(offers),
+        "decisions": round(sum(map(_expected_decisions, offers))),
+    }
+    group = _describe(workspace, offers[0], suggestions) if offers else None
+    return {"group": group, "remaining": remaining}
+
+
+def inbox_of(workspace: Workspace) -> Inbox:
+    with _making:
+        return _inboxes.setdefault(workspace, Inbox(workspace))
+
+
+def answer(
+    workspace: Workspace, action: str, label: str | None, face_ids: Sequence[int], reject_ids: Sequence[int] = ()
+) -> Json:
+    """Say the same about all of some waiting faces: {"applied", "message", "decision_id"}, as one action.
+
+    action: `confirm` (they are `label`), `ignore`, `not_a_face`, or `skip` (ask later). reject_ids: faces of the group
+    that are not so: they are not this person, or not strangers, and wait on.
+    Raises InvalidInput, NotFound, and Conflict when any of them has been decided: nothing changes then.
+    """
+    if action not in ACTIONS:
+        raise InvalidInput(f"The action must be one of {', '.join(ACTIONS)}.")
+    name = clean_label(label) if action == "confirm" else ""
+    if not face_ids and not (action == "confirm" and reject_ids):
+        raise InvalidInput("Tick at least one face.")
+    if len(face_ids) + len(reject_ids) > _MOST:
+        raise InvalidInput(f"At most {_MOST:,} faces can be answered at once.")
+    if len({*face_ids, *reject_ids}) < len(face_ids) + len(reject_ids):
+        raise InvalidInput("The same face is given twice.")
+    _offers, suggestions = inbox_of(workspace).read()
+    with workspace.changing() as work:
+        kept, rejected = _waiting(work, face_ids), _waiting(work, reject_ids)
+        more = 0
+        if action == "confirm":
+            _confirm(workspace, work, name, kept, rejected, suggestions)
+        elif action == "skip":
+            _put_off(work, [*kept, *rejected])
+        else:
+            more = _dismiss(work, action, kept, rejected, suggestions)
+    assert work.action is not None  # noqa: S101  (there was at least one face)
+    return {"applied": len(kept), "message": _said(action, name, len(kept), more), "decision_id": work.action}
+
+
+def what_it_bought(workspace: Workspace, name: str) -> str:
+    """How many more faces look like someone now, in words; empty for none."""
+    offers, _suggestions = inbox_of(workspace).read()
+    with workspace.database.read() as connection:
+        person = queries.find_person(connection, name)
+    more = sum(len(offer.face_ids) for offer in offers if offer.kind == KNOWN and offer.person == person)
+    return f"{more:,} more now {'looks' if more == 1 else 'look'} like {name}." if more else ""
+
+
+def _waiting(work: Work, face_ids: Sequence[int]) -> list[Row[Any]]:
+    rows = queries.faces_by_id(work.connection, face_ids)
+    if len(rows) < len(face_ids):
+        raise NotFound("There is no such face.")
+    decided = sum(row.status != "inbox" for row in rows.values())
+    if decided:
+        who = "One of these faces has" if decided == 1 else f"{decided} of these faces have"
+        raise Conflict(f"{who} been decided already. Nothing was changed.")
+    return [rows[face_id] for face_id in face_ids]
+
+
+def _confirm(
+    workspace: Workspace,
+    work: Work,
+    name: str,
+    kept: list[Row[Any]],
+    rejected: list[Row[Any]],
+    suggestions: dict[int, Suggestion],
+) -> None:
+    for face in kept:
+        decisions.name_face(workspace, work, face, name, "confirm", suggestions.get(face.id))
+    _remember_twins(work, kept)
+    person = work.person(name)
+    for face in rejected:
+        suggestion = suggestions.get(face.id)
+        shown = None if suggestion is None else decisions.shown(suggestion)
+        decisions.decide(work, face, "reject", status="inbox", person_id=None, suggestion=shown, rejected=person)
+        queries.reject(work.connection, face.id, person)
+
+
+def _remember_twins(work: Work, kept: list[Row[Any]]) -> None:
+    """Of the same picture several times in the group, the first stands for all."""
+    encodings = np.array([queries.unpack(face.encoding) for face in kept])
+    for row in range(1, len(kept)):
+        apart = np.linalg.norm(encodings[:row] - encodings[row], axis=1)
+        if apart.min() < SAME_PICTURE_DISTANCE:
+            recognised.set_twin(work.connection, kept[row].id, kept[int(apart.argmin())].id)
+
+
+def _dismiss(
+    work: Work,
+    action: str,
+    kept: list[Row[Any]],
+    rejected: list[Row[Any]],
+    suggestions: dict[int, Suggestion],
+) -> int:
+    """Put the faces aside, and strangers' look-alikes with them; how many of those there were."""
+    status = decisions.DISMISSALS[action]
+    for face in kept:
+        suggestion = suggestions.get(face.id)
+        shown = None if suggestion is None else decisions.shown(suggestion)
+        decisions.decide(work, face, action, status=status, person_id=None, suggestion=shown)
+    _put_off(work, rejected)
+    if action != "ignore":
+        return 0
+    said = {face.id for face in (*kept, *rejected)}
+    others = [face_id for face_id, one in suggestions.items() if face_id not in said and one.person is None]
+    rows = [row for row in queries.faces_by_id(work.connection, others).values() if row.status == "inbox"]
+    same = alike(*(np.array([queries.unpack(face.encoding) for face in some]) for some in (rows, kept)))
+    look_alikes = [row for row, is_same in zip(rows, same, strict=True) if is_same]
+    for face in look_alikes:
+        decisions.decide(work, face, "ignore", status="ignored", person_id=None)
+    return len(look_alikes)
+
+
+def _put_off(work: Work, rows: Sequence[Row[Any]]) -> None:
+    for face in rows:
+        decisions.decide(work, face, "skip", status="inbox", person_id=None, skipped=work.revision)
+
+
+def _said(action: str, name: str, count: int, more: int) -> str:
+    faces = "1 face" if count == 1 else f"{count:,} faces"
+    match action:
+        case "confirm":
+            return f"Named {faces} {name}." if count else f"Noted: none of these is {name}."
+        case "ignore":
+            return f"Ignored {faces}, and {more:,} more just like them." if more else f"Ignored {faces}."
+        case "not_a_face":
+            return f"Put {faces} aside as no face."
+        case _:
+            return f"Put off {faces}."
+
+
+def _expected_decisions(offer: Offer) -> float:
+    """One answer, and one for every face that will probably be unticked."""
+    wrong = (1 - offer.confidence) * len(offer.face_ids) if offer.kind == KNOWN else 0
+    return 1 + wrong
+
+
+def _describe(workspace: Workspace, offer: Offer, suggestions: dict[int, Suggestion]) -> Json:
+    with workspace.database.read() as connection:
+        rows = queries.faces_by_id(connection, offer.face_ids)
+        names = queries.names(connection)
+        covers = {row.id: row.cover for row in queries.known_people(connection)}
+        beside = _beside(offer, suggestions)
+        known = queries.faces_by_id(connection, beside)
+        if offer.person is not None and len(known) < _BESIDE:
+            others = {row.id: row for row in queries.faces_of_person(connection, offer.person)}
+            known |= {face_id: row for face_id, row in list(others.items())[: _BESIDE - len(known)]}
+    faces = [rows[face_id] for face_id in offer.face_ids if face_id in rows]
+    suggestion = None
+    if offer.person is not None:
+        suggestion = {"label": names[offer.person], "confidence": offer.confidence}
+    return {
+        "id": f"{offer.kind}-{min(offer.face_ids)}",
+        "kind": offer.kind,
+        "suggestion": suggestion,
+        "candidates": [
+            {"label": names[person], "confidence": confidence, "thumb": reading.thumb_url(covers[person])}
+            for person, confidence in _candidates(offer, suggestions)
+            if person in covers
+        ],
+        "faces": [reading.describe_face(workspace, face, suggestions.get(face.id), names) for face in faces],
+        "known": [reading.evidence(row) for row in known.values()],
+    }
+
+
+def _beside(offer: Offer, suggestions: dict[int, Suggestion]) -> list[int]:
+    """Labelled faces of the suggested person to compare with: the nearest."""
+    near = {
+        neighbour.face_id: neighbour.distance
+        for face_id in offer.face_ids
+        for neighbour in suggestions[face_id].nearest
+        if neighbour.person == offer.person
+    }
+    return sorted(near, key=near.__getitem__)[:_BESIDE]
+
+
+def _candidates(offer: Offer, suggestions: dict[int, Suggestion]) -> list[tuple[int, float]]:
+    """Who the group may be, and how likely on average; strays are of different people, so nobody."""
+    if offer.kind == STRAYS:
+        return []
+    sums: dict[int, float] = {}
+    for face_id in offer.face_ids:
+        for candidate in suggestions[face_id].candidates:
+            sums[candidate.person] = sums.get(candidate.person, 0.0) + candidate.confidence
+    means = [(person, total / len(offer.face_ids)) for person, total in sums.items()]
+    likely = sorted((pair for pair in means if pair[1] >= _WORTH_OFFERING), key=lambda pair: -pair[1])
+    return likely[:_CANDIDATES]

@@ -30,14 +30,17 @@ class Publication:
         length = queries.pickle_length(connection)
         classes = queries.published_names(connection, before=revision)
         entries = self._entries(queries.labelled_faces(connection, face_ids))
-        if length is None or not {entry.name for entry in entries} <= set(classes):
+        if length is None:
             self.rewrite(connection, revision)
             return
-        self._good_length = length
         try:
             with translate_os_errors():
-                for entry in entries:
-                    length = self._artifact.append(entry, classes, length)
+                if {entry.name for entry in entries} <= set(classes):
+                    self._good_length = length
+                    length = self._artifact.append(entries, classes, length)
+                else:
+                    self._keep_previous(revision)
+                    length = self._artifact.extend(entries, classes, length)
         except Damaged:
             self._good_length = None
             self.rewrite(connection, revision)

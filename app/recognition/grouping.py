@@ -13,16 +13,17 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
 from app.recognition.gallery import DIMENSIONS
 
 Distances = NDArray[np.float32]
 
-# Chosen for the fewest decisions on the development faces (make effort): two groups are one up to this distance, on
-# average over their pairs. 0.54 to 0.57 do nearly as well.
-_TOGETHER = 0.56
+# Two groups are one up to this distance, on average over their pairs, by the size of the smaller one: where they are
+# two people after all, each face of it has to be unticked; where they are one, keeping them apart costs one answer.
+# Chosen for the fewest decisions on the development faces (make effort).
+_TOGETHER = (0.56, 0.55, 0.53)
 # A first grouping by distances as they are, to tell a face's own group from its cohort.
 _FIRST = 0.52
 _COHORT = 30
@@ -98,10 +99,10 @@ def group(
     own = _linked(np.where(apart, np.float32(_NEVER), plain), _FIRST)
     outside = np.where(own[:, np.newaxis] == own, np.float32(_NEVER), plain)
     cohorts = _cohort(outside)
-    plain -= (cohorts[:, np.newaxis] + cohorts) / 2 - np.float32(_USUAL)
+    plain -= (cohorts[:, np.newaxis] + cohorts) / 2 - _middle(cohorts)
     plain += np.float32(_BACKGROUND) * (background[:, np.newaxis] | background)
     plain[apart] = _NEVER
-    return _linked(plain, _TOGETHER), cohorts
+    return _linked(plain, *_TOGETHER), cohorts
 
 
 def _join(
@@ -116,7 +117,7 @@ def _join(
     cohorts are into `cohorts`. codes: (m,), -1 where a face has no group yet."""
     distances = _distances(encodings[fresh], encodings)
     cohorts[fresh] = _cohort(np.where((distances < _FIRST) | (codes < 0), np.float32(_NEVER), distances))
-    distances -= (cohorts[fresh, np.newaxis] + cohorts) / 2 - np.float32(_USUAL)
+    distances -= (cohorts[fresh, np.newaxis] + cohorts) / 2 - _middle(cohorts)
     distances += np.float32(_BACKGROUND) * (background[fresh, np.newaxis] | background)
     distances[photos[fresh, np.newaxis] == photos] = _NEVER
     for row, apart in zip(fresh, distances, strict=True):
@@ -124,12 +125,25 @@ def _join(
         sums = np.bincount(codes + 1, apart, len(counts) + 1)[1:]
         means = np.divide(sums, counts, out=np.full(len(counts), np.inf), where=counts > 0)
         best = int(means.argmin()) if len(means) else 0
-        codes[row] = best if len(means) and means[best] <= _TOGETHER else len(counts)
+        codes[row] = best if len(means) and means[best] <= _TOGETHER[0] else len(counts)
 
 
-def _linked(distances: Distances, limit: float) -> NDArray[np.intp]:
+def _linked(distances: Distances, *limits: float) -> NDArray[np.intp]:
+    """Groups of average linkage, up to a limit by the size of the smaller part of a group: of 1, of 2, ... faces."""
+    count = len(distances)
     tree = linkage(squareform(distances, checks=False), "average")
-    found: NDArray[np.intp] = fcluster(tree, limit, "distance").astype(np.intp) - 1
+    sizes = np.concatenate([np.ones(count), tree[:, 3]])
+    whole = np.ones(2 * count - 1, bool)
+    owner = np.arange(2 * count - 1)
+    for row, (one, other, height, _size) in enumerate(tree):
+        parts = [int(one), int(other)]
+        smaller = int(sizes[parts].min())
+        whole[count + row] = whole[parts].all() and height <= limits[min(smaller, len(limits)) - 1]
+        if whole[count + row]:
+            owner[parts] = count + row
+    for node in range(2 * count - 2, -1, -1):  # parents come after their parts
+        owner[node] = owner[owner[node]]
+    found: NDArray[np.intp] = np.unique(owner[:count], return_inverse=True)[1]
     return found
 
 
@@ -141,6 +155,11 @@ def _cohort(outside: Distances) -> NDArray[np.float32]:
     nearest[nearest >= _NEVER / 2] = _USUAL
     cohorts: NDArray[np.float32] = nearest.mean(axis=1, dtype=np.float32)
     return cohorts
+
+
+def _middle(cohorts: NDArray[np.float32]) -> np.float32:
+    """The cohort that distances are measured against: where few faces are there, all are farther than usual."""
+    return np.float32(max(_USUAL, float(cohorts.mean())))
 
 
 def _distances(some: NDArray[np.float32], others: NDArray[np.float32]) -> Distances:

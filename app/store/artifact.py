@@ -14,8 +14,7 @@ import os
 import pickle
 import struct
 import tempfile
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
@@ -65,13 +64,32 @@ class Artifact:
         """
         classes = sorted({entry.name for entry in entries})
         labels = {name: label for label, name in enumerate(classes)}
+        return self._replace([_head(classes)], (_piece(entry, labels[entry.name]) for entry in entries))
+
+    def extend(self, entries: Sequence[Entry], classes: Sequence[str], length: int) -> int:
+        """Add faces, of people too who are not in the file of `length` bytes yet; return the new length.
+
+        `classes` are the names the file was written with, sorted. What is there is copied as it is but for the labels,
+        which takes a tenth of the time of a rewrite. Raises what rewrite raises, and Damaged when the file is not the
+        one of that length.
+        """
+        with self._opened() as descriptor:
+            if not _is_whole(descriptor, length):
+                raise Damaged("the file does not end where the last change left it")
+            old = bytearray(os.pread(descriptor, length - len(pickle.STOP), 0))
+        names = sorted({*classes, *(entry.name for entry in entries)})
+        labels = {name: label for label, name in enumerate(names)}
+        begin = _renumber(old, classes, np.array([labels[name] for name in classes], "<i4"))
+        pieces = (_piece(entry, labels[entry.name]) for entry in entries)
+        return self._replace([_head(names), memoryview(old)[begin:]], pieces)
+
+    def _replace(self, beginning: Sequence[bytes | memoryview], pieces: Iterable[bytes]) -> int:
         self.remove_leftovers()
         descriptor, temporary = tempfile.mkstemp(prefix=f".{self._path.name}.", suffix=".tmp", dir=self._path.parent)
         try:
             with os.fdopen(descriptor, "wb", buffering=1 << 20) as file:
-                file.write(_head(classes))
-                for entry in entries:
-                    file.write(_piece(entry, labels[entry.name]))
+                file.writelines(beginning)
+                file.writelines(pieces)
                 file.write(pickle.STOP)
                 length = file.tell()
                 file.flush()
@@ -84,17 +102,17 @@ class Artifact:
         sync_folder(self._path.parent)
         return length
 
-    def append(self, entry: Entry, classes: Sequence[str], length: int) -> int:
-        """Add one face of a known person to the file of `length` bytes; return its new length.
+    def append(self, entries: Sequence[Entry], classes: Sequence[str], length: int) -> int:
+        """Add faces of known people to the file of `length` bytes; return its new length.
 
-        `classes` are the names the file was written with, sorted. Raises ValueError when the person is not
-        among them or the entry cannot be written, Damaged when the file is not the one of that length, and
-        OSError when the disk refuses: the file is then cut back first.
+        `classes` are the names the file was written with, sorted. Raises ValueError when someone is not among them or
+        an entry cannot be written, Damaged when the file is not the one of that length, and OSError when the disk
+        refuses: the file is then cut back first.
         """
-        label = bisect_left(classes, entry.name)
-        if label == len(classes) or classes[label] != entry.name:
-            raise ValueError("the person is not among the names of the file: rewrite it")
-        addition = _piece(entry, label) + pickle.STOP
+        labels = {name: label for label, name in enumerate(classes)}
+        if not {entry.name for entry in entries} <= labels.keys():
+            raise ValueError("someone is not among the names of the file: extend it")
+        addition = b"".join(_piece(entry, labels[entry.name]) for entry in entries) + pickle.STOP
         with self._opened() as descriptor:
             if not _is_whole(descriptor, length):
                 raise Damaged("the file does not end where the last change left it")
@@ -197,6 +215,39 @@ def _piece(entry: Entry, label: int) -> bytes:
             _TAIL_OF_A_FACE,
         ]
     )
+
+
+# A piece is so long, but for the path in it, and ends in its label; the length of the path is at this place.
+_PIECE_SIZE = len(_piece(Entry("", (0, 0, 0, 0), [0.0] * ENCODING_SIZE, ""), 0))
+_PATH_SIZE_AT = len(pickle.BINGET + _MEMO_FACES + pickle.EMPTY_DICT + pickle.MARK + pickle.BINGET + b"k" + b"X")
+_LABEL_FROM_END = len(_TAIL_OF_A_FACE) + 4
+
+
+def _renumber(data: bytearray, classes: Sequence[str], labels: NDArray[np.signedinteger]) -> int:
+    """Give every piece the new label of its person: labels (len(classes),), by the old one; where the pieces begin.
+
+    data: the file but for its STOP. Raises Damaged where it is not made of such pieces.
+    """
+    head = _head(classes)
+    if not data.startswith(head):
+        raise Damaged("the file does not begin with the names it was written with")
+    at, ends = len(head), []
+    while at < len(data):
+        if len(data) < at + _PIECE_SIZE:
+            raise Damaged("the file ends within a face")
+        at += _PIECE_SIZE + int(struct.unpack_from("<I", data, at + _PATH_SIZE_AT)[0])
+        ends.append(at)
+    if at != len(data):
+        raise Damaged("the file ends within a face")
+    places = np.array(ends, np.intp).reshape(-1, 1) - _LABEL_FROM_END
+    if len(places):
+        numbers = np.frombuffer(data, np.uint8)
+        old = numbers[places + np.arange(4)].view("<i4").ravel()
+        whole = (numbers[places - 1] == ord(pickle.BININT)).all() and (old >= 0).all() and (old < len(classes)).all()
+        if not whole:
+            raise Damaged("a face does not end in a label")
+        numbers[places + np.arange(4)] = labels[old].astype("<i4").reshape(-1, 1).view(np.uint8)
+    return len(head)
 
 
 def _can_end_at(descriptor: int, length: int) -> bool:

@@ -8,7 +8,7 @@ import os
 import pickle
 import pickletools
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def test_it_holds_built_in_types_only(path: Path) -> None:
     box = tuple(np.int64(side) for side in (1, 2, 3, 4))
     artifact = Artifact(path)
     length = artifact.rewrite([entry(1, box=box)])
-    artifact.append(entry(2, box=box), ["alice"], length)
+    artifact.append([entry(2, box=box)], ["alice"], length)
 
     for face in loaded(path)["encodings"]:
         assert [type(value) for value in face.values()] == [str, tuple, list, int]
@@ -103,7 +103,7 @@ def test_it_holds_built_in_types_only(path: Path) -> None:
 
 def test_its_program_leaves_nothing_on_the_stack(path: Path) -> None:
     artifact = Artifact(path)
-    artifact.append(entry(3), ["alice"], artifact.rewrite([entry(1), entry(2)]))
+    artifact.append([entry(3)], ["alice"], artifact.rewrite([entry(1), entry(2)]))
 
     pickletools.dis(path.read_bytes(), out=io.StringIO())  # raises on a stack or memo that does not add up
 
@@ -150,7 +150,7 @@ def test_names_and_paths_keep_every_script(path: Path, text: str) -> None:
     artifact = Artifact(path)
     first, second = (entry(number, text, image_path=f"{text}_{number}.jpg") for number in (1, 2))
 
-    artifact.append(second, [text], artifact.rewrite([first]))
+    artifact.append([second], [text], artifact.rewrite([first]))
 
     assert loaded(path) == expected([first, second])
     assert [item.image_path for item in unpickling.load(path)] == [first.image_path, second.image_path]
@@ -229,7 +229,7 @@ def test_what_could_not_be_read_back_is_never_written(path: Path, changes: dict[
     before = path.read_bytes()
 
     with pytest.raises(ValueError):  # noqa: PT011
-        artifact.append(entry(2, **changes), ["alice"], length)
+        artifact.append([entry(2, **changes)], ["alice"], length)
     with pytest.raises(ValueError):  # noqa: PT011
         artifact.rewrite([entry(2, **changes)])
 
@@ -253,7 +253,7 @@ def test_appending_gives_the_very_bytes_of_a_rewrite(tmp_path: Path) -> None:
 
     length = appended.rewrite(entries[: len(NAMES)])
     for item in entries[len(NAMES) :]:
-        length = appended.append(item, sorted(NAMES), length)
+        length = appended.append([item], sorted(NAMES), length)
 
     assert rewritten.rewrite(entries) == length
     assert (tmp_path / "appended").read_bytes() == (tmp_path / "rewritten").read_bytes()
@@ -266,7 +266,7 @@ def test_a_thousand_appends_read_back(path: Path) -> None:
 
     length = artifact.rewrite(entries[: len(NAMES)])
     for item in entries[len(NAMES) :]:
-        length = artifact.append(item, sorted(NAMES), length)
+        length = artifact.append([item], sorted(NAMES), length)
 
     assert artifact.matches(length)
     assert loaded(path) == expected(entries)
@@ -293,7 +293,7 @@ def test_an_append_costs_the_same_however_many_faces_there_are(
 
     monkeypatch.setattr(os, "pwrite", watched_write)
     monkeypatch.setattr(os, "pread", watched_read)
-    grown = artifact.append(entry(2), ["alice"], length)
+    grown = artifact.append([entry(2)], ["alice"], length)
 
     assert written == [(grown - length + 1, length - 1)]
     assert grown - length < 1_400
@@ -306,8 +306,8 @@ def test_a_person_the_file_does_not_know_is_not_appended(path: Path, name: str) 
     artifact = Artifact(path)
     length = artifact.rewrite([entry(1), entry(2, "bob")])
 
-    with pytest.raises(ValueError, match="rewrite"):
-        artifact.append(entry(3, name), ["alice", "bob"], length)
+    with pytest.raises(ValueError, match="extend"):
+        artifact.append([entry(3, name)], ["alice", "bob"], length)
 
     assert artifact.matches(length)
 
@@ -318,10 +318,10 @@ def test_an_append_that_does_not_fit_cuts_the_file_back(path: Path) -> None:
     before = path.read_bytes()
 
     with disk_that_ends_at(length + 500), pytest.raises(OSError, match="File too large"):
-        artifact.append(entry(2), ["alice"], length)
+        artifact.append([entry(2)], ["alice"], length)
 
     assert path.read_bytes() == before
-    assert artifact.matches(artifact.append(entry(2), ["alice"], length))
+    assert artifact.matches(artifact.append([entry(2)], ["alice"], length))
 
 
 # ---- Files that are not what the store remembers
@@ -335,7 +335,7 @@ def test_a_file_of_another_length_is_damaged(path: Path) -> None:
     for wrong in (-1, 0, 1, 3, length - 1_000, length - 1, length + 1, length + 1_000_000):
         assert not artifact.matches(wrong)
         with pytest.raises(Damaged):
-            artifact.append(entry(2), ["alice"], wrong)
+            artifact.append([entry(2)], ["alice"], wrong)
         with pytest.raises(Damaged):
             artifact.cut_back(wrong)
 
@@ -347,7 +347,7 @@ def test_a_missing_file_is_damaged_and_not_created(path: Path) -> None:
 
     assert not artifact.matches(100)
     with pytest.raises(Damaged):
-        artifact.append(entry(2), ["alice"], 100)
+        artifact.append([entry(2)], ["alice"], 100)
     with pytest.raises(Damaged):
         artifact.cut_back(100)
     assert not path.exists()
@@ -361,7 +361,7 @@ def test_the_pickle_of_another_program_is_damaged(path: Path, protocol: int) -> 
 
     assert not artifact.matches(len(foreign))
     with pytest.raises(Damaged):
-        artifact.append(entry(2), ["alice"], len(foreign))
+        artifact.append([entry(2)], ["alice"], len(foreign))
     with pytest.raises(Damaged):
         artifact.cut_back(len(foreign))
     assert path.read_bytes() == foreign
@@ -376,7 +376,7 @@ def test_a_file_that_does_not_end_as_ours_is_damaged(path: Path, ending: bytes) 
 
     assert not artifact.matches(len(before))
     with pytest.raises(Damaged):
-        artifact.append(entry(2), ["alice"], len(before))
+        artifact.append([entry(2)], ["alice"], len(before))
     assert path.read_bytes() == before
 
 
@@ -389,7 +389,7 @@ def test_a_file_that_does_not_begin_as_ours_is_damaged(path: Path) -> None:
         path.write_bytes(good[:place] + b"?" + good[place + 1 :])
         assert not artifact.matches(length)
         with pytest.raises(Damaged):
-            artifact.append(entry(2), ["alice"], length)
+            artifact.append([entry(2)], ["alice"], length)
         with pytest.raises(Damaged):
             artifact.cut_back(length)
 
@@ -400,7 +400,7 @@ def test_a_file_that_does_not_begin_as_ours_is_damaged(path: Path) -> None:
 def bytes_of_an_append(path: Path) -> bytes:
     artifact = Artifact(path)
     length = artifact.rewrite([entry(1)])
-    artifact.append(entry(9), ["alice"], length)
+    artifact.append([entry(9)], ["alice"], length)
     return path.read_bytes()[length - 1 :]
 
 
@@ -425,8 +425,8 @@ def test_cutting_back_undoes_an_append_that_was_rolled_back(path: Path) -> None:
     artifact = Artifact(path)
     length = artifact.rewrite([entry(1)])
     good = path.read_bytes()
-    further = artifact.append(entry(2), ["alice"], length)
-    artifact.append(entry(3), ["alice"], further)
+    further = artifact.append([entry(2)], ["alice"], length)
+    artifact.append([entry(3)], ["alice"], further)
 
     artifact.cut_back(length)
 
@@ -448,10 +448,58 @@ def test_killed_between_its_two_steps_cutting_back_leaves_a_readable_file(path: 
     artifact = Artifact(path)
     length = artifact.rewrite([entry(1)])
     good = path.read_bytes()
-    artifact.append(entry(2), ["alice"], length)
+    artifact.append([entry(2)], ["alice"], length)
     path.write_bytes(good + path.read_bytes()[length:])
 
     assert loaded(path) == expected([entry(1)])
     assert len(unpickling.load(path)) == 1
     artifact.cut_back(length)
     assert path.read_bytes() == good
+
+
+# --- more people, without writing everything anew
+
+
+@pytest.mark.parametrize("newcomer", ["aaron", "bert", "zoe", "李小龙"])
+def test_extending_is_the_same_file_as_rewriting(tmp_path: Path, newcomer: str) -> None:
+    old = [entry(1, "alice"), entry(2, "bob", image_path="datasets/training/Zoë 😀.jpg"), entry(3, "alice")]
+    new = [entry(4, newcomer), entry(5, "bob"), entry(6, newcomer)]
+    one, other = Artifact(tmp_path / "one.pickle"), Artifact(tmp_path / "other.pickle")
+    length = one.extend(new, ["alice", "bob"], one.rewrite(old))
+    assert length == other.rewrite([*old, *new])
+    assert (tmp_path / "one.pickle").read_bytes() == (tmp_path / "other.pickle").read_bytes()
+
+
+def test_extending_a_file_without_faces(tmp_path: Path) -> None:
+    artifact = Artifact(tmp_path / "train.pickle")
+    artifact.extend([entry(1)], [], artifact.rewrite([]))
+    assert pickle.loads((tmp_path / "train.pickle").read_bytes())["label_encoder"] == {"classes_": ["alice"]}
+
+
+def test_what_was_appended_is_extended_too(tmp_path: Path) -> None:
+    artifact = Artifact(tmp_path / "train.pickle")
+    length = artifact.append([entry(2)], ["alice"], artifact.rewrite([entry(1)]))
+    artifact.extend([entry(3, "aaron")], ["alice"], length)
+    found = pickle.loads((tmp_path / "train.pickle").read_bytes())
+    assert [face["label"] for face in found["encodings"]] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data[:-1200] + data[-3:],
+        lambda data: data.replace(b"bob", b"bab"),
+        lambda data: data[:-8] + b"\xff\xff\xff\x7f" + data[-4:],
+        lambda data: b"",
+    ],
+)
+def test_a_file_that_is_not_ours_is_not_extended(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "train.pickle"
+    artifact = Artifact(path)
+    artifact.rewrite([entry(1), entry(2, "bob")])
+    path.write_bytes(spoil(path.read_bytes()))
+    before = path.read_bytes()
+    with pytest.raises(Damaged):
+        artifact.extend([entry(3, "carol")], ["alice", "bob"], len(before))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

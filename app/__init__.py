@@ -10,6 +10,7 @@ from flask import Flask
 
 from app import cli, config, http, security
 from app.jobs import Queue
+from app.labelling import reviewing
 from app.labelling.adopting import adopt_found_pickle
 from app.labelling.photos import MEBIBYTE
 from app.labelling.reconciling import reconcile
@@ -54,7 +55,9 @@ def create_app(home: Path | None = None, **overrides: Any) -> Flask:
 
 
 def warm_up(app: Flask) -> None:
-    """Load what the first photo would otherwise wait for. Not before a fork: sessions and threads do not survive it."""
+    """Load what the first photo and the first page would otherwise wait for. Not before a fork: sessions and threads do
+    not survive it."""
+    reviewing.inbox_of(app.extensions["namesake"]).read()
     log.info("Ready, with the %s engine.", app.extensions["namesake"].engine.name)
 
 

@@ -23,11 +23,11 @@ from app.recognition.openset import Suggestion
 from app.store import inbox, queries
 
 # A face farther than this from whoever came or went is suggested as before: nobody that far is ever named.
-_REACH = 0.75
+_REACH = 0.62
 # So many pairs of a waiting and a known face are looked at in a tenth of a second.
 _QUICK = 1_000_000
-# Less than half as tall and wide as the largest face in the photo.
-_BACKGROUND = 0.25
+# A face of less than this share of the area of the largest one in the photo is in its background.
+_BACKGROUND = 0.6
 _BLOCK = 512
 
 
@@ -36,6 +36,7 @@ class _Face:
     photo_id: int
     encoding: NDArray[np.float32]
     skipped: int | None
+    low_quality: bool
 
 
 class Inbox:
@@ -51,6 +52,8 @@ class Inbox:
         self._named: dict[int, dict[int, int]] = {}  # photo, face: person
         self._grouping = Grouping()
         self._view: View | None = None
+        self._read: tuple[list[Offer], dict[int, Suggestion]] | None = None
+        self._distances: dict[tuple[int, int, int, int], float] = {}
         self._calibration = workspace.calibration
 
     def read(self) -> tuple[list[Offer], dict[int, Suggestion]]:
@@ -58,7 +61,9 @@ class Inbox:
         with self._lock:
             with self._workspace.database.read() as connection:
                 revision = queries.revision(connection)
-                changed = inbox.changed_faces(connection, self._revision) if revision != self._revision else []
+                if self._read is not None and revision == self._revision:
+                    return self._read
+                changed = inbox.changed_faces(connection, self._revision)
                 rejected = inbox.rejections_of_waiting(connection)
             fresh = self._follow(changed)
             self._revision = revision
@@ -68,7 +73,8 @@ class Inbox:
                 face_id: suggestion.without(frozenset(rejected.get(face_id, ())))
                 for face_id, suggestion in self._suggestions.items()
             }
-            return self._offers(suggestions), suggestions
+            self._read = self._offers(suggestions), suggestions
+            return self._read
 
     def _follow(self, changed: Sequence[Row[Any]]) -> set[int]:
         """Take over what changed; the faces that have to look for a group."""
@@ -83,7 +89,7 @@ class Inbox:
             if row.status == "labelled":
                 self._named[row.photo_id][row.id] = row.person_id
             if row.status == "inbox":
-                self._faces[row.id] = _Face(row.photo_id, queries.unpack(row.encoding), row.skipped)
+                self._faces[row.id] = _Face(row.photo_id, queries.unpack(row.encoding), row.skipped, row.low_quality)
                 if before is None or before.skipped == row.skipped:
                     fresh.add(row.id)
         self._faces = dict(sorted(self._faces.items()))
@@ -141,16 +147,21 @@ class Inbox:
         return offers(groups, self._distance)
 
     def _distance(self, face_ids: Sequence[int], person: int) -> float:
+        """On average over all pairs; worked out again when the group or the person has another number of faces."""
         assert self._view is not None  # noqa: S101  (whoever is suggested is in it)
         known = self._view.encodings[self._view.persons == person]
         if not len(known):
             return float("inf")
-        some = self._stacked(face_ids)
-        return float(np.linalg.norm(some[:, np.newaxis] - known, axis=2).mean())
+        key = (face_ids[0], len(face_ids), person, len(known))
+        if key not in self._distances:
+            some = self._stacked(face_ids)
+            self._distances[key] = float(np.linalg.norm(some[:, np.newaxis] - known, axis=2).mean())
+        return self._distances[key]
 
     def _is_behind(self, face_id: int) -> bool:
-        sizes = self._sizes[self._faces[face_id].photo_id]
-        return sizes[face_id] < _BACKGROUND * max(sizes.values())
+        face = self._faces[face_id]
+        sizes = self._sizes[face.photo_id]
+        return face.low_quality or sizes[face_id] < _BACKGROUND * max(sizes.values())
 
     def _stacked(self, face_ids: Sequence[int]) -> NDArray[np.float32]:
         if not face_ids:

@@ -191,7 +191,8 @@ def _describe(workspace: Workspace, offer: Offer, suggestions: dict[int, Suggest
     with workspace.database.read() as connection:
         rows = queries.faces_by_id(connection, offer.face_ids)
         names = queries.names(connection)
-        covers = {row.id: row.cover for row in queries.known_people(connection)}
+        likely = _candidates(offer, suggestions)
+        covers = {row.id: row.cover for person, _ in likely for row in queries.known_people(connection, person)}
         beside = _beside(offer, suggestions)
         known = queries.faces_by_id(connection, beside)
         if offer.person is not None and len(known) < _BESIDE:
@@ -207,7 +208,7 @@ def _describe(workspace: Workspace, offer: Offer, suggestions: dict[int, Suggest
         "suggestion": suggestion,
         "candidates": [
             {"label": names[person], "confidence": confidence, "thumb": reading.thumb_url(covers[person])}
-            for person, confidence in _candidates(offer, suggestions)
+            for person, confidence in likely
             if person in covers
         ],
         "faces": [reading.describe_face(workspace, face, suggestions.get(face.id), names) for face in faces],

@@ -111,14 +111,21 @@ class Suggestion:
 class _Known:
     """A view of the gallery made ready: means (c, 128) of the people's faces, projected (n, k), in single precision.
 
-    Where a person has gone the mean is zero, and no distance to it counts.
+    Where a person has gone the mean is zero, and no distance to it counts. by_code (n,): the rows of the view, ordered
+    by whose they are; those of code c begin at begins[c], (c + 1,).
     """
 
     view: View
     means: NDArray[np.float32]
+    by_code: NDArray[np.intp]
+    begins: NDArray[np.intp]
     projection: Projection
     projected: NDArray[np.float32]
     squares: NDArray[np.float32]
+
+    def rows_of(self, code: int) -> NDArray[np.intp]:
+        """The rows of one person."""
+        return self.by_code[self.begins[code] : self.begins[code + 1]]
 
     def squared_distances(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         """(m, k) -> (m, n), over the projection."""
@@ -209,12 +216,15 @@ class Recogniser:
         to_means[:, view.counts == 0] = np.inf
         nearest, own, others = [], np.empty((len(queries), 3)), np.empty(len(queries))
         for row, (query, code) in enumerate(zip(queries, best, strict=True)):
-            theirs = view.codes == code
-            mine = _nearest_of(view, query, squares[row], theirs)[: familiarity.OWN]
+            mine = _nearest_of(view, query, squares[row], known.rows_of(code))[: familiarity.OWN]
             to_mean = np.linalg.norm(view.encodings[[face for face, _ in mine]].mean(axis=0, dtype=np.float64) - query)
             own[row] = to_mean, mine[0][1], len(mine)
-            others[row] = min((far for _, far in _nearest_of(view, query, squares[row], ~theirs)), default=np.inf)
-            nearest.append(_neighbours(view, query, squares[row]))
+            around = _measured(view, query, _smallest(squares[row], 2 * _LOOKED_AT))
+            apart = [far for face, far in around if view.codes[face] != code]
+            if not apart:  # all that are near are theirs
+                apart = [far for _, far in _nearest_of(view, query, squares[row], np.flatnonzero(view.codes != code))]
+            others[row] = min(apart, default=np.inf)
+            nearest.append(_neighbours(view, around))
         measured = familiarity.measure(to_means, best, own, others)
         return _Look(chances, measured, nearest)
 
@@ -234,7 +244,9 @@ class Recogniser:
             with np.errstate(invalid="ignore", divide="ignore"):
                 means = (view.sums / view.counts[:, np.newaxis]).astype(np.float32)
             means[view.counts == 0] = 0
-            self._known = _Known(view, means, projection, *self._project(view, projection, kept))
+            by_code = np.argsort(view.codes, kind="stable")
+            begins = np.concatenate([[0], np.cumsum(np.bincount(view.codes, minlength=len(view.people)))])
+            self._known = _Known(view, means, by_code, begins, projection, *self._project(view, projection, kept))
             return self._known
 
     def _project(
@@ -260,19 +272,17 @@ class _Look:
     nearest: list[tuple[Neighbour, ...]]
 
 
-def _neighbours(view: View, query: Floats, squares: NDArray[np.float32]) -> tuple[Neighbour, ...]:
+def _neighbours(view: View, around: list[tuple[int, float]]) -> tuple[Neighbour, ...]:
     """The nearest of all faces, nearest first."""
     return tuple(
-        Neighbour(int(view.face_ids[row]), int(view.persons[row]), distance)
-        for row, distance in _measured(view, query, _smallest(squares, _LOOKED_AT))[:NEIGHBOURS]
+        Neighbour(int(view.face_ids[row]), int(view.persons[row]), distance) for row, distance in around[:NEIGHBOURS]
     )
 
 
 def _nearest_of(
-    view: View, query: Floats, squares: NDArray[np.float32], chosen: NDArray[np.bool_]
+    view: View, query: Floats, squares: NDArray[np.float32], rows: NDArray[np.intp]
 ) -> list[tuple[int, float]]:
-    """(row, distance) of the nearest among the chosen faces, nearest first."""
-    rows = np.flatnonzero(chosen)
+    """(row, distance) of the nearest among these rows, nearest first."""
     return _measured(view, query, rows[_smallest(squares[rows], _LOOKED_AT)]) if len(rows) else []
 
 

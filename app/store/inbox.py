@@ -12,14 +12,14 @@ from app.store.schema import faces, photos, rejections
 
 
 def changed_faces(connection: Connection, since: int) -> list[Row[Any]]:
-    """(id, photo_id, there, status, person_id, encoding, skipped, top, right, bottom, left) of every face that changed
-    after a revision; the encoding of those only that wait. there: it is in a live photo."""
+    """(id, photo_id, there, status, person_id, encoding, skipped, low_quality, top, right, bottom, left) of every face
+    that changed after a revision; the encoding of those only that wait. there: it is in a live photo."""
     there = and_(photos.c.state == "live", faces.c.status != REMOVED).label("there")
     encoding = case((faces.c.status == "inbox", faces.c.encoding)).label("encoding")
     query = (
         select(
             faces.c.id, faces.c.photo_id, there, faces.c.status, faces.c.person_id, encoding, faces.c.skipped,
-            faces.c.top, faces.c.right, faces.c.bottom, faces.c.left,
+            faces.c.low_quality, faces.c.top, faces.c.right, faces.c.bottom, faces.c.left,
         )
         .join(photos, photos.c.id == faces.c.photo_id)
         .where(faces.c.revision > since)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -38,6 +40,27 @@ def place_photo(workspace: Workspace, work: Work, photo_id: int, was: Image = No
     queries.update_photo(work.connection, photo_id, **{column: values[column] for column in columns})
     if len(named) > 1:
         work.rewrite = True  # the photo's other faces are published under its old path
+
+
+def rename_photos(workspace: Workspace, work: Work, photo_ids: Sequence[int], person_id: int) -> None:
+    """Give photos in training the name of a person who is in them, each file with the next number that is free; one
+    that has the name already keeps it."""
+    work.watch(PHOTO, *photo_ids)
+    root = workspace.folders.roots["training"]
+    stem = files.safe_stem(queries.names(work.connection)[person_id], "person")
+    taken = queries.training_names_like(work.connection, f"{stem}_")
+    moves = []
+    for photo_id in photo_ids:
+        photo = queries.photo(work.connection, photo_id)
+        if photo is None:
+            continue
+        name = photo.name
+        if not re.fullmatch(rf"{re.escape(stem)}_\d+\.\w+", name):
+            name = files.numbered_name(root, stem, name.rpartition(".")[2], taken)
+            taken.append(name)
+            moves.append((root / photo.name, root / name))
+        queries.update_photo(work.connection, photo_id, name=name, named_for=person_id)
+    work.move(*moves)
 
 
 def _place(workspace: Workspace, work: Work, photo: Row[Any], named: list[int]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from app.store.changes import FACE, PERSON, PHOTO, Change
 
 Json = dict[str, Any]
 
+_CHANGED_SINCE = "What this changed has been changed again since: undo that first. Nothing was changed."
+
 
 def undo(workspace: Workspace, decision_id: int | None = None) -> Json:
     """Take back what was decided last, or the action that a decision belongs to: {"decision_id", "what", "face_ids"}.
@@ -60,7 +62,9 @@ def _refuse_if_changed_since(work: Work, found: Sequence[Change]) -> None:
     for kind in (FACE, PERSON):
         now = changes.images(work.connection, kind, [change.row_id for change in found if change.kind == kind])
         if any(change.kind == kind and now[change.row_id] != change.after for change in found):
-            raise Conflict("What this changed has been changed again since: undo that first. Nothing was changed.")
+            raise Conflict(_CHANGED_SINCE)
+    if not changes.people_fit(work.connection, found):
+        raise Conflict(_CHANGED_SINCE)  # a rename has let one of them go, or someone else has the name by now
 
 
 def _put_back(workspace: Workspace, work: Work, found: Sequence[Change]) -> None:
@@ -71,7 +75,12 @@ def _put_back(workspace: Workspace, work: Work, found: Sequence[Change]) -> None
             changes.restore(work.connection, change.kind, change.row_id, change.before, **more)
         elif change.kind != PERSON:
             changes.remove(work.connection, change.kind, change.row_id, work.revision)
-    places = {change.row_id: change.before for change in found if change.kind == PHOTO}
+    places = {}
+    for change in found:
+        if change.kind == PHOTO and change.before and change.before["state"] != "live":
+            changes.restore(work.connection, PHOTO, change.row_id, change.before)
+        elif change.kind == PHOTO:
+            places[change.row_id] = change.before
     for face in (change.after or change.before or {} for change in found if change.kind == FACE):
         places.setdefault(face["photo_id"], None)
     for photo_id, was in places.items():

@@ -103,6 +103,20 @@ def action_of(connection: Connection, decision_id: int) -> int | None:
     return found
 
 
+def people_fit(connection: Connection, found: Sequence[Change]) -> bool:
+    """Whether these changes can be taken back among the people there are: everyone who would be given something is
+    there or comes back with the rest, and nobody else has the name of one who comes back."""
+    wanted: set[int] = set()
+    for image in (change.before for change in found if change.before is not None):
+        wanted.update(image.get("rejections", ()), image.get("vouches", ()))
+        wanted.update(image[key] for key in ("person_id", "named_for") if image.get(key) is not None)
+    back = {change.row_id: change.before["name"] for change in found if change.kind == PERSON and change.before}
+    others = people.c.name.in_(back.values()) & people.c.id.not_in(back)
+    if connection.execute(select(people.c.id).where(others)).first() is not None:
+        return False
+    return None not in images(connection, PERSON, wanted - back.keys()).values()
+
+
 def mark_undone(connection: Connection, action: int) -> None:
     """Its decisions count for nothing any more."""
     mine = or_(decisions.c.id == action, decisions.c.action == action)

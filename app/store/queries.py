@@ -288,9 +288,12 @@ def person_id(connection: Connection, name: str) -> int:
 
 
 def known_people(connection: Connection, person_id: int | None = None) -> list[Row[Any]]:
-    """(id, name, face_count, cover: a face id) of everyone with a labelled face, by name."""
+    """(id, name, face_count, cover: a face id) of everyone with a labelled face, by name. The cover is the face that
+    was chosen while it is theirs, else their first."""
+    chosen = func.max(case((faces.c.id == people.c.cover_id, faces.c.id)))
+    cover = func.coalesce(chosen, func.min(faces.c.id)).label("cover")
     query = (
-        select(people.c.id, people.c.name, func.count().label("face_count"), func.min(faces.c.id).label("cover"))
+        select(people.c.id, people.c.name, func.count().label("face_count"), cover)
         .select_from(_FACES_OF_LIVE_PHOTOS.join(people, people.c.id == faces.c.person_id))
         .group_by(people.c.id, people.c.name)
     )

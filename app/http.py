@@ -8,7 +8,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Flask, current_app, g, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, current_app, flash, g, jsonify, redirect, render_template, request, url_for
 from flask.json.provider import DefaultJSONProvider
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
@@ -20,6 +20,7 @@ from werkzeug.routing import IntegerConverter
 from app.errors import NamesakeError, UnsupportedType
 from app.jobs import Queue
 from app.labelling.reading import read_counts
+from app.labelling.telling import describe
 from app.labelling.waiting import count_inbox
 from app.labelling.workspace import Workspace
 
@@ -64,9 +65,18 @@ def next_page(endpoint: str, **values: Any) -> ResponseReturnValue:
     return redirect(url_for(endpoint, **values), 303)
 
 
+def tell_decision(decision_id: int, back: str) -> None:
+    """Let the next page say what was decided, beside a button that undoes it. back: as POST /undo/ takes it."""
+    flash([f"{describe(workspace(), decision_id)}.", decision_id, back], "undoable")  # type: ignore[arg-type]
+
+
 def whole_number(field: str) -> int | None:
-    """A form field that is a whole number, None when it is missing or empty. Raises NamesakeError."""
-    text = request.form.get(field, "").strip()
+    """A field, of the form or else of the address, that is a whole number; None when it is missing or empty.
+
+    Raises NamesakeError.
+    """
+    fields = request.form if request.method == "POST" else request.args
+    text = fields.get(field, "").strip()
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 16):

@@ -53,6 +53,14 @@ def count_doubts(workspace: Workspace) -> int | None:
     return None if kept is None else len(kept[1])
 
 
+def people_in_doubt(workspace: Workspace) -> set[int]:
+    """Who has a face that looks like someone else's; as far as count_doubts knows."""
+    if len(workspace.view_gallery()) <= _QUICK:
+        return {doubt.person for doubt in _find(workspace)}
+    kept = workspace.kept.get("doubts")
+    return set() if kept is None else {doubt.person for doubt in kept[1]}
+
+
 def vouch(workspace: Workspace, face_id: int, label: str | None = None) -> None:
     """Say that a name is right although the others doubt it. It is in doubt again once the face has another name.
 

@@ -28,10 +28,9 @@ def sort_faces(
     """Give some faces of a person another name, or let them wait for one; the decision (of one action).
 
     action: "unlabel" takes the name back, "reject" remembers besides that they are not this person, as another name
-    does. Raises InvalidInput, NotFound, and Conflict when one of them has another name by now: nothing changes then.
+    does; the label does not matter then. Raises InvalidInput, NotFound, and Conflict when one of them has another name
+    by now: nothing changes then.
     """
-    if action and label and label.strip():
-        raise InvalidInput("Give a name or say what to do with the faces, not both.")
     if action and action not in ACTIONS:
         raise InvalidInput(f"The action must be {' or '.join(ACTIONS)}.")
     name = None if action else clean_label(label)

@@ -39,6 +39,12 @@ def recent_decisions(workspace: Workspace, limit: int = 10) -> list[Json]:
         ]
 
 
+def describe(workspace: Workspace, decision_id: int) -> str:
+    """What the action that begins with this decision was."""
+    with workspace.database.read() as connection:
+        return describe_action(connection, decision_id)
+
+
 def describe_action(connection: Connection, action: int) -> str:
     """What was decided, such as "Named 14 faces Ana"."""
     return _in_words(changes.decisions_of(connection, [action])[action], queries.names(connection))

@@ -56,6 +56,12 @@ def needs(view: View) -> list[Need]:
     Each missing face, faces unlike each other, and being close to somebody weigh the same. The view is in the order
     of pairs.by_person.
     """
+    in_need = [each for each in everyone(view) if each.weight]
+    return sorted(in_need, key=lambda n: (-n.weight, n.faces, n.distance or 0.0, n.person))
+
+
+def everyone(view: View) -> list[Need]:
+    """The same for everybody, who may be in no need, by person. The view is in the order of pairs.by_person."""
     people, starts, counts = np.unique(view.persons, return_index=True, return_counts=True)
     if not len(people):
         return []
@@ -65,7 +71,7 @@ def needs(view: View) -> list[Need]:
     # Two of n faces are, squared and on average, 2 / (n - 1) times the sum of their squares from the mean apart.
     spreads = np.sqrt(2 * np.add.reduceat(off, starts) / np.maximum(counts - 1, 1))
     nearest, distances = _nearest(means)
-    found = [
+    return [
         Need(
             person=int(person),
             cover=int(view.face_ids[start]),
@@ -78,8 +84,6 @@ def needs(view: View) -> list[Need]:
             people, starts, counts, spreads, nearest, distances, strict=True
         )
     ]
-    in_need = [each for each in found if each.weight]
-    return sorted(in_need, key=lambda n: (-n.weight, n.faces, n.distance or 0.0, n.person))
 
 
 def _nearest(means: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -10,8 +10,9 @@ from app.labelling import telling, undoing
 
 bp = Blueprint("decisions", __name__)
 
-# Where a form may lead back to, by the word in its field `back`; else to the list.
+# Where a form may lead back to, by the word in its field `back`; else to the list. With a number: `person:12`.
 _BACK = {"people": "people.index", "upload": "upload.show"}
+_BACK_TO_ONE = {"person": ("people.show", "person_id"), "photo": ("photos.show", "photo_id")}
 
 
 @bp.get("/decisions/")
@@ -27,5 +28,13 @@ def undo() -> ResponseReturnValue:
     told = undoing.undo(workspace(), whole_number("decision_id"))
     if wants_html():
         flash(f"Undone: {told['what'][0].lower()}{told['what'][1:]}.", "success")
-        return next_page(_BACK.get(request.form.get("back", ""), "decisions.index"))
+        return _go_back(request.form.get("back", ""))
     return jsonify({"undone": told["what"], "decision_id": told["decision_id"], "face_ids": told["face_ids"]})
+
+
+def _go_back(back: str) -> ResponseReturnValue:
+    word, _colon, number = back.partition(":")
+    if word in _BACK_TO_ONE and number.isascii() and number.isdigit() and len(number) < 16:
+        endpoint, key = _BACK_TO_ONE[word]
+        return next_page(endpoint, **{key: int(number)})
+    return next_page(_BACK.get(back, "decisions.index"))

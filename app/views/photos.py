@@ -7,8 +7,8 @@ from pathlib import Path
 from flask import Blueprint, current_app, jsonify, render_template, send_file
 from flask.typing import ResponseReturnValue
 
-from app.http import wants_html, workspace
-from app.labelling import pictures, reading
+from app.http import next_page, tell_decision, wants_html, whole_number, workspace
+from app.labelling import drawing, pictures, reading
 from app.labelling.waiting import next_waiting
 
 bp = Blueprint("photos", __name__)
@@ -31,6 +31,16 @@ def show(photo_id: int) -> ResponseReturnValue:
         next_photo=following and f"/photos/{following}/",
         done=all(face["status"] != "inbox" for face in faces),
     )
+
+
+@bp.post("/photos/<id:photo_id>/faces", strict_slashes=False)
+def draw(photo_id: int) -> ResponseReturnValue:
+    box = [whole_number(side) for side in ("top", "right", "bottom", "left")]
+    face_id, decision = drawing.draw_face(workspace(), photo_id, box)
+    if not wants_html():
+        return jsonify(reading.read_face(workspace(), face_id))
+    tell_decision(decision, f"photo:{photo_id}")
+    return next_page("photos.show", photo_id=photo_id, _anchor=f"face-{face_id}")
 
 
 @bp.get("/photos/<id:photo_id>/image.jpg")

@@ -1,6 +1,8 @@
-// Hides the people whose names do not contain what is typed. Accents and capitals do not matter.
+// Hides the people whose names do not contain what is typed. Accents and capitals do not matter. Where there are more
+// pages than one, the form asks the server instead.
 
 const search = document.getElementById("search");
+const list = document.getElementById("people");
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().trim();
 
 function filter(cards, words) {
@@ -13,12 +15,10 @@ function filter(cards, words) {
   document.getElementById("filter-count").textContent = `${shown} shown`;
 }
 
-if (search) {
-  const cards = [...document.querySelectorAll("#people > li")].map((item) => (
-    { item, name: plain(item.querySelector("bdi").textContent) }
-  ));
+if (search && list && search.dataset.pages === "1" && !new URLSearchParams(location.search).get("q")) {
+  const cards = [...list.children].map((item) => ({ item, name: plain(item.querySelector("bdi").textContent) }));
   const field = document.getElementById("filter");
   field.addEventListener("input", () => filter(cards, plain(field.value)));
-  search.hidden = false;
+  search.classList.add("live");
   if (field.value) filter(cards, plain(field.value));
 }

@@ -136,7 +136,6 @@ def test_everyone_may_move_but_not_split_off(album: Workspace) -> None:
         ([], "bob", None, InvalidInput),
         (None, "", None, InvalidInput),
         (None, None, "ignore", InvalidInput),
-        (None, "bob", "unlabel", InvalidInput),
         (None, "alice", None, Conflict),
         ([4711], "bob", None, NotFound),
     ],

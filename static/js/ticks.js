@@ -1,0 +1,44 @@
+// Counts the faces that are ticked, ticks all, and with Shift ticks (or unticks) everything in between.
+
+const form = document.getElementById("sort");
+const boxes = [...form.querySelectorAll("[name=face_id]")];
+const count = document.getElementById("ticked");
+const all = document.getElementById("all");
+let last = null;
+
+function show() {
+  const ticked = boxes.filter((box) => box.checked).length;
+  count.textContent = ticked ? `${ticked.toLocaleString("en-GB")} ticked` : "None ticked";
+  if (all) all.textContent = ticked === boxes.length ? "Tick none" : "Tick all";
+}
+
+function fill(from, to, checked) {
+  const [first, end] = [boxes.indexOf(from), boxes.indexOf(to)].sort((a, b) => a - b);
+  for (const box of boxes.slice(first, end + 1)) box.checked = checked;
+}
+
+for (const box of boxes) {
+  // A click on the picture arrives here too, but only the one on the label knows of the key.
+  let range = false;
+  box.closest("label").addEventListener("click", (event) => {
+    if (event.target !== box) range = event.shiftKey;
+    else range ||= event.shiftKey;
+  });
+  box.addEventListener("change", () => {
+    if (range && last) fill(last, box, box.checked);
+    range = false;
+    last = box;
+    show();
+  });
+  // With Shift a drag of the mouse would mark text.
+  box.closest("label").addEventListener("mousedown", (event) => event.shiftKey && event.preventDefault());
+}
+
+all?.addEventListener("click", () => {
+  const checked = boxes.some((box) => !box.checked);
+  for (const box of boxes) box.checked = checked;
+  show();
+});
+
+form.classList.add("live");
+window.addEventListener("pageshow", show);

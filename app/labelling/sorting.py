@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from app.errors import Conflict, InvalidInput, NotFound
-from app.labelling import decisions, reading
+from app.labelling import decisions, reading, standing
 from app.labelling.labels import clean_label
 from app.labelling.people import known_person
 from app.labelling.placing import place_photo
@@ -60,11 +60,11 @@ def split(workspace: Workspace, person_id: int, face_ids: Sequence[int], label: 
 
 
 def read_split(workspace: Workspace, person_id: int) -> Json:
-    """A person as reading has them, with `leaving`: the ids of faces that are probably someone else's.
+    """A person as standing has them, with `leaving`: the ids of faces that are probably someone else's.
 
     Raises NotFound.
     """
-    person = reading.read_person(workspace, person_id)
+    person = standing.show_person(workspace, person_id)
     with workspace.database.read() as connection:
         rows = queries.faces_of_person(connection, person_id)
     leaving = propose_split([queries.unpack(row.encoding) for row in rows])

@@ -14,13 +14,14 @@ FACE = {
     "id", "photo_id", "image_path", "box", "status", "label", "predicted_label", "confidence_score", "candidates",
     "thumb", "flaws",
 }  # fmt: skip
-PERSON = {"id", "name", "count", "cover"}
+PERSON = {"id", "name", "count", "cover", "standing"}
 
 ADDRESSES = {
     "/": {"GET"},
     "/upload/": {"POST"},
     "/photos/ID/": {"GET"},
     "/photos/ID/image.jpg": {"GET"},
+    "/photos/ID/faces": {"POST"},
     "/confirm/": {"POST"},
     "/faces/ID/thumb.jpg": {"GET"},
     "/faces/ID/move": {"POST"},
@@ -35,6 +36,12 @@ ADDRESSES = {
     "/undo/": {"POST"},
     "/people/": {"GET"},
     "/people/ID/": {"GET"},
+    "/people/ID/rename": {"POST"},
+    "/people/ID/merge": {"GET", "POST"},
+    "/people/ID/delete": {"POST"},
+    "/people/ID/cover": {"POST"},
+    "/people/ID/split": {"GET", "POST"},
+    "/people/ID/faces": {"POST"},
     "/insights/": {"GET"},
     "/insights/faces/": {"GET"},
     "/admin/": {"GET"},

@@ -1,4 +1,5 @@
-// Counts the faces that are ticked, ticks all, and with Shift ticks (or unticks) everything in between.
+// Counts the faces that are ticked, ticks all, and with Shift ticks (or unticks) everything in between. What can be done
+// with them is only offered when there are some.
 
 const form = document.getElementById("sort");
 const boxes = [...form.querySelectorAll("[name=face_id]")];
@@ -9,6 +10,7 @@ let last = null;
 function show() {
   const ticked = boxes.filter((box) => box.checked).length;
   count.textContent = ticked ? `${ticked.toLocaleString("en-GB")} ticked` : "None ticked";
+  form.classList.toggle("some", ticked > 0);
   if (all) all.textContent = ticked === boxes.length ? "Tick none" : "Tick all";
 }
 
@@ -41,4 +43,5 @@ all?.addEventListener("click", () => {
 });
 
 form.classList.add("live");
+show();
 window.addEventListener("pageshow", show);

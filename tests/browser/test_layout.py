@@ -52,6 +52,7 @@ def site(
         nobody = installation.upload(pictures.nobody(), status=400)
         ignored = installation.upload(pictures.head("obama3.jpg"))
         installation.server.post(f"/faces/{ignored['faces'][0]['id']}/dismiss", action="not_a_face")
+        obama = next(p for p in installation.json("/people/")["people"] if p["name"] == "Barack Obama")
         long_name = next(p for p in installation.json("/people/")["people"] if p["name"] == _LONG)
         pages = {
             "upload": "/",
@@ -65,6 +66,10 @@ def site(
             "names that look wrong": "/doubts/",
             "people": "/people/",
             "a person": f"/people/{long_name['id']}/",
+            "a person with several faces": f"/people/{obama['id']}/",
+            "a split": f"/people/{obama['id']}/split",
+            "two people side by side": f"/people/{long_name['id']}/merge?into_id={obama['id']}",
+            "nobody by a name": f"/people/?q={_LONG}",
             "admin": "/admin/",
             "a job": job,
             "an error": "/nowhere/",

@@ -71,7 +71,7 @@ function begin() {
     if (event.key === "Escape") draw.open = false;
   });
   const turn = () => {
-    stage.classList.toggle("drawing", draw.open);
+    stage.classList.toggle("framing", draw.open);
     show();
   };
   draw.addEventListener("toggle", turn);

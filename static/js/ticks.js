@@ -20,20 +20,14 @@ function fill(from, to, checked) {
 }
 
 for (const box of boxes) {
-  // A click on the picture arrives here too, but only the one on the label knows of the key.
+  // The click comes before the change, and only it knows of the key.
   let range = false;
-  box.closest("label").addEventListener("click", (event) => {
-    if (event.target !== box) range = event.shiftKey;
-    else range ||= event.shiftKey;
-  });
+  box.addEventListener("click", (event) => { range = event.shiftKey; });
   box.addEventListener("change", () => {
     if (range && last) fill(last, box, box.checked);
-    range = false;
     last = box;
     show();
   });
-  // With Shift a drag of the mouse would mark text.
-  box.closest("label").addEventListener("mousedown", (event) => event.shiftKey && event.preventDefault());
 }
 
 all?.addEventListener("click", () => {

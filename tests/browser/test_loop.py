@@ -276,7 +276,7 @@ def test_any_name_is_shown_as_text(page: Page, shared_server: Installation, pict
     page.get_by_role("link", name=name).click()
     expect(page.get_by_role("heading", level=1, name=name, exact=True)).to_be_visible()
     expect(page).to_have_title(re.compile(re.escape(name)))
-    page.get_by_role("link", name=re.compile("^Face 1 of ")).click()
+    page.get_by_role("link", name="See photo of face 1", exact=True).click()
     expect(card(page).get_by_role("heading", name=name, exact=True)).to_be_visible()
     card(page).locator("summary").click()
     card(page).get_by_role("button", name="Take the name back").click()

@@ -170,6 +170,22 @@ def test_what_rests_on_a_name_that_was_let_go_waits_for_the_rename_to_be_undone(
     assert_consistent(album)
 
 
+def test_a_reset_is_not_undone_for_someone_who_was_let_go(album: Workspace, home: Path) -> None:
+    fill_reserve(home)
+    named_photo(album, "zoe")
+    before = known(album)
+    reset(album)
+    (reset_id,) = (row["id"] for row in rows(home, "SELECT id FROM decisions WHERE kind = 'reset'"))
+    named_photo(album, "frank", take=3)
+    people.rename(album, id_of(album, "frank"), "zoe")
+    with pytest.raises(Conflict, match="undo that first"):
+        undoing.undo(album, reset_id)
+    undoing.undo(album)
+    undoing.undo(album, reset_id)
+    assert known(album) == before | {"frank": 1}
+    assert_consistent(album)
+
+
 def test_an_old_name_that_someone_else_has_by_now_is_not_given_back(album: Workspace, home: Path) -> None:
     person = id_of(album, "alice")
     renamed = people.rename(album, person, "zoe")

@@ -118,12 +118,32 @@ def decode(data: bytes, *, max_pixels: int, enough: int | None = None) -> Photo:
 
 def measure(data: bytes) -> tuple[int, int]:
     """(width, height) as decode would give them, from the header alone. Raises what decode raises for it."""
+    header = read_header(data)
+    return header.width, header.height
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a photo says of itself before its pixels: width and height, upright; the EXIF orientation, 1 to 8, that
+    made it upright; and the XMP in it, if any."""
+
+    width: int
+    height: int
+    orientation: int
+    xmp: bytes | None
+
+
+def read_header(data: bytes) -> Header:
+    """The header alone. Raises what decode raises for it."""
     _settle()
     try:
         image = _open(data)
         width, height = image.size
+        orientation, xmp = _orientation(image), image.info.get("xmp")
         # Pillow gives the size of a TIFF as it will be once upright.
-        return (height, width) if _turn(image)[0] and image.format != "TIFF" else (width, height)
+        if _turn(image)[0] and image.format != "TIFF":
+            width, height = height, width
+        return Header(width, height, orientation, xmp if isinstance(xmp, bytes) else None)
     except NamesakeError:
         raise
     except Exception as error:
@@ -235,12 +255,16 @@ def _reductions(image: ImageFile.ImageFile, enough: int | None) -> tuple[int, ..
     return largest, largest + 1
 
 
-def _turn(image: Image.Image) -> tuple[bool, int | None]:
+def _orientation(image: Image.Image) -> int:
     try:
         orientation = image.getexif().get(_ORIENTATION)
     except Exception:  # noqa: BLE001 - a picture with broken EXIF is still a picture
-        return _AS_IT_IS
-    return _UPRIGHT.get(orientation, _AS_IT_IS) if isinstance(orientation, int) else _AS_IT_IS
+        return 1
+    return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1
+
+
+def _turn(image: Image.Image) -> tuple[bool, int | None]:
+    return _UPRIGHT.get(_orientation(image), _AS_IT_IS)
 
 
 def _upright(pixels: Pixels, transposed: bool, flip: int | None) -> Pixels:

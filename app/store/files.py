@@ -25,6 +25,7 @@ from app.errors import Conflict, DiskFull, InvalidInput, Unavailable
 PHOTO_EXTENSIONS = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"
 }  # fmt: skip
+SIDECAR_EXTENSION = ".xmp"
 _MAX_STEM_BYTES = 120
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?P<label>.*?)[\s_.\-]*(\(\d+\)|\d+)")
@@ -116,11 +117,12 @@ def label_of(path: PurePosixPath, label_from: str = "person") -> str:
 
 
 def labelled_files(root: Path, label_from: str = "person") -> list[tuple[Path, str]]:
-    """Every file below `root` that is not hidden, in a fixed order, with its label."""
+    """Every file below `root` that is not hidden, in a fixed order, with its label; not the sidecars of photos."""
     found = []
     for path in sorted(root.rglob("*")):
         relative = PurePosixPath(path.relative_to(root).as_posix())
-        if path.is_file() and not any(part.startswith(".") for part in relative.parts):
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if path.is_file() and not hidden and path.suffix.lower() != SIDECAR_EXTENSION:
             found.append((path, label_of(relative, label_from)))
     return found
 
@@ -142,6 +144,10 @@ def read_bytes(path: Path) -> bytes:
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

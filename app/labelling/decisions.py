@@ -116,7 +116,7 @@ def decide(
     person_id: int | None,
     suggestion: Any = None,
     skipped: int | None = None,
-    **more: int,
+    **more: Any,
 ) -> None:
     """Change what a face is, if it still is as `face` says, and note it. Raises Conflict.
 

@@ -64,7 +64,8 @@ def _is_copy(path: Path, photo: Row[Any]) -> bool:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Remove uploads that never arrived. Young ones may be arriving in another process."""
-    for path in workspace.folders.roots["uploads"].glob(".incoming-*"):
+    """Remove uploads and sidecars that never arrived. Young ones may be arriving in another process."""
+    roots = (workspace.folders.roots[kind] for kind in ("uploads", "training"))
+    for path in (path for root in roots for path in root.glob(".incoming-*")):
         if time.time() - path.stat().st_mtime > _STALE_UPLOAD_S:
             path.unlink(missing_ok=True)

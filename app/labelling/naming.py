@@ -1,0 +1,118 @@
+"""Names that come from elsewhere, each with a box: which face is meant, and whether it may have the name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row
+
+from app.errors import InvalidInput
+from app.labelling import reading, recognising
+from app.labelling.decisions import decide
+from app.labelling.labels import clean_label
+from app.labelling.placing import place_photo
+from app.labelling.workspace import Work, Workspace
+from app.store import queries
+from app.store.changes import FACE
+from app.store.regions import Box, overlap, same_face
+
+IMPORT = "import"
+_SAID = {"ignored": "it was put aside", "not_a_face": "it was said not to be a face"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A name and where the face is that has it: (top, right, bottom, left) in pixels of the upright photo. decided:
+    when it was given, if that is known."""
+
+    name: str
+    box: Box
+    decided: str | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A name that was not given, and why."""
+
+    name: str
+    box: Box
+    why: str
+
+
+@dataclass
+class Applied:
+    """What came of names from elsewhere. named: ids of faces. known: how many had that name already. conflicts:
+    nothing was changed there. unplaced: no face was found there, so that a box can still be drawn."""
+
+    named: list[int] = field(default_factory=list)
+    known: int = 0
+    conflicts: list[Refused] = field(default_factory=list)
+    unplaced: list[Wanted] = field(default_factory=list)
+
+
+def apply_names(workspace: Workspace, work: Work, photo_id: int, wanted: Sequence[Wanted]) -> Applied:
+    """Name the faces of a photo that lie where the names say."""
+    applied = Applied()
+    rows = queries.faces_of_photo(work.connection, photo_id)
+    for each, row in _matched(wanted, rows):
+        try:
+            name = clean_label(each.name)
+        except InvalidInput as error:
+            applied.conflicts.append(Refused(each.name, each.box, error.message))
+            continue
+        if row is None:
+            applied.unplaced.append(Wanted(name, each.box, each.decided))
+        elif row.status == "labelled" and row.person == name:
+            applied.known += 1
+        elif why := why_not(work, row, name):
+            applied.conflicts.append(Refused(name, each.box, why))
+        else:
+            _name(workspace, work, row, name, each.decided)
+            applied.named.append(row.id)
+    return applied
+
+
+def why_not(work: Work, face: Row[Any], name: str) -> str | None:
+    """Why a face cannot have this name, None when nothing was said about it."""
+    if face.status == "labelled":
+        return f"it is named {face.person}"
+    if face.status != "inbox":
+        return _SAID[face.status]
+    person = queries.find_person(work.connection, name)
+    if person is not None and (face.id, person) in queries.rejected(work.connection, [face.id]):
+        return f"it was said not to be {name}"
+    return None
+
+
+def _name(workspace: Workspace, work: Work, face: Row[Any], name: str, decided: str | None) -> None:
+    """As decisions.name_face, but nobody has answered a suggestion."""
+    person_id = work.person(name)
+    work.watch(FACE, face.id)
+    suggestion = reading.suggest(workspace, [face])[face.id]
+    more = {"decided_at": decided} if decided else {}
+    decide(work, face, IMPORT, status="labelled", person_id=person_id, **more)
+    recognising.remember_twin(work.connection, face.id, suggestion, person_id)
+    work.labelled.append(face.id)
+    place_photo(workspace, work, face.photo_id)
+
+
+def _matched(wanted: Sequence[Wanted], rows: Sequence[Row[Any]]) -> list[tuple[Wanted, Row[Any] | None]]:
+    """Each name with the face it is for: those that overlap most are paired first, and each face is taken once."""
+    boxes = {row.id: (row.top, row.right, row.bottom, row.left) for row in rows}
+    pairs = sorted(
+        (
+            (overlap(each.box, boxes[row.id]), -number, -row.id, row)
+            for number, each in enumerate(wanted)
+            for row in rows
+            if same_face(each.box, boxes[row.id])
+        ),
+        key=lambda pair: pair[:3],
+        reverse=True,
+    )
+    found: dict[int, Row[Any]] = {}
+    for _overlap, minus_number, _id, row in pairs:
+        if -minus_number not in found and row not in found.values():
+            found[-minus_number] = row
+    return [(each, found.get(number)) for number, each in enumerate(wanted)]

@@ -12,7 +12,17 @@ from flask import Flask
 
 from app.errors import NamesakeError
 from app.http import queue, workspace
-from app.labelling import adopting, encoding, evaluating, progress, reconciling, resetting
+from app.labelling import (
+    adopting,
+    bringing,
+    encoding,
+    evaluating,
+    exporting,
+    progress,
+    reconciling,
+    resetting,
+    sidecar_files,
+)
 from app.labelling.reading import read_counts
 from app.sample import lay_out_sample
 from app.store.artifact import Artifact
@@ -21,6 +31,8 @@ from app.store.partial import Partial
 
 def init_app(app: Flask) -> None:
     for command in (encode, evaluate, import_pickle, export_pickle, reset, reconcile, demo, consume):
+        app.cli.add_command(command)
+    for command in (export, import_training, write_sidecars):
         app.cli.add_command(command)
 
 
@@ -189,6 +201,39 @@ def _reset_now() -> str:
     for name, why in job["result"]["skipped"]:
         click.echo(f"skipped {name}: {why}")
     return str(job["message"])
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export(file: Path) -> None:
+    """Write the whole training set into a zip: photos, sidecars, train.pickle, labels.csv and a manifest."""
+    with _told(), _writing(file):
+        written, missing = exporting.write_archive(workspace(), file)
+    for path in missing:
+        click.echo(f"without its photo: {path}")
+    photos = len(written.photos) - len(missing)
+    click.echo(f"{photos:,} photos and {len(written.entries):,} labelled faces written to {file}.")
+
+
+@click.command("import-training")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_training(file: Path) -> None:
+    """Bring back what export has written, or a labels.csv: all of it or nothing."""
+    with _told(), file.open("rb") as opened:
+        taken = bringing.bring_back(workspace(), opened)
+    for told in taken.conflicts:
+        click.echo(f"left as it was: {told['image_path']} {told['label']}: {told['message']}")
+    click.echo(taken.in_words())
+
+
+@click.command("write-sidecars")
+def write_sidecars() -> None:
+    """Write an XMP sidecar beside every photo in training, and remove those whose photo has moved."""
+    with _told():
+        result = sidecar_files.write_sidecars(workspace())
+    for name, why in result.left:
+        click.echo(f"left alone: {name}: {why}")
+    click.echo(f"{result.written:,} sidecars written, {result.unchanged:,} were right, {result.removed:,} removed.")
 
 
 @click.command()

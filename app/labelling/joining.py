@@ -47,10 +47,15 @@ class Taken:
     conflicts: list[Json] = field(default_factory=list)
 
     def in_words(self) -> str:
-        """Such as "1 new photo, 3 faces named, 2 had their name already."."""
-        photos = f"{self.photos:,} new photo{'' if self.photos == 1 else 's'}"
-        faces = f"{self.named:,} face{'' if self.named == 1 else 's'} named"
-        return f"{photos}, {faces}, {self.known:,} had their name already."
+        """For a person, in two sentences."""
+        faces, known = _count(self.named, "face"), _count(self.known, "face")
+        if not self.named and not self.photos:
+            return f"Nothing new came in. {known} had the name already."
+        return f"{_count(self.photos, 'new photo')} came in and {faces} got a name. {known} had it already."
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def join(workspace: Workspace, work: Work, found: Manifest, staged: Sequence[Staged | None]) -> Taken:

@@ -46,7 +46,7 @@ def bring_back() -> ResponseReturnValue:
     if not wants_html():
         return jsonify(asdict(taken))
     _flash(taken)
-    return next_page("admin.show", _anchor="travel")
+    return next_page("admin.show")  # at the top, where the messages are
 
 
 def _attached(content: bytes | Iterator[bytes], mimetype: str, name: str) -> Response:

@@ -132,9 +132,9 @@ def test_the_form_says_what_came_of_it(named: Site, empty: Site) -> None:
     empty.confirm(photo, "Anna", face=0)
     body = multipart(("training.zip", named.get("/export/training.zip").data))
     answer = empty.post("/import/", body, html=True, content_type=MULTIPART)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/#travel")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/")
     text = empty.page("/admin/").text
-    assert "0 new photos, 1 face named, 0 had their name already." in text
+    assert "0 new photos came in and 1 face got a name. 0 faces had it already." in text
     assert "Ana was not given to a face in datasets/training/Anna_01.png: it is named Anna." in text
 
 
@@ -187,7 +187,10 @@ class TestCommands:
         told = run(named, "export", out)
         assert (told.exit_code, told.output) == (0, f"1 photos and 2 labelled faces written to {out}.\n")
         told = run(empty, "import-training", out)
-        assert (told.exit_code, told.output) == (0, "1 new photo, 2 faces named, 0 had their name already.\n")
+        assert (told.exit_code, told.output) == (
+            0,
+            "1 new photo came in and 2 faces got a name. 0 faces had it already.\n",
+        )
         assert empty.published() == named.published()
 
     def test_a_conflict_is_told(self, named: Site, empty: Site, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,7 +16,7 @@ from app.labelling.decisions import decide
 from app.labelling.naming import IMPORT, why_not
 from app.labelling.placing import place_photo
 from app.labelling.workspace import Work, Workspace
-from app.store import files, queries, travelling
+from app.store import queries, travelling
 from app.store.changes import FACE, PHOTO
 from app.store.manifest import ArchivedFace, ArchivedPhoto, Manifest
 from app.store.regions import Box
@@ -76,6 +77,11 @@ class _Joining:
         self._workspace, self._work, self._found = workspace, work, found
         self._taken_names = travelling.taken_names(work.connection)
         self._moves: list[tuple[Path, Path]] = []
+        self._places: list[Json] = []
+        """where new photos go from the uploads"""
+        self._people: dict[str, int] = {}
+        self._new: set[int] = set()
+        """photos that are new here"""
         self._fresh: set[int] = set()
         """faces that are new here"""
         self._named: dict[int, list[str]] = defaultdict(list)
@@ -97,11 +103,15 @@ class _Joining:
             row = row or (by_path.get(photo.path) if photo.file is None else None)
             if row is None:
                 ids.append(self._add_photo(number, photo, file))
-                self.taken.photos += 1
+                self._new.add(ids[-1])
             else:
                 self._restore(row, file)
                 ids.append(int(row.id))
+        self.taken.photos = len(self._new)
         self._work.move(*self._moves)
+        # As if they had been uploaded and then confirmed: undone, they wait among the uploads.
+        self._work.watch(PHOTO, *(place["photo_id"] for place in self._places))
+        travelling.place_photos(self._work.connection, self._places)
         return ids
 
     def _restore(self, row: Row[Any], staged: Staged | None) -> None:
@@ -138,10 +148,8 @@ class _Joining:
         )
         folder, name = "uploads", upload
         if named_for is not None:
-            # As if it had been uploaded and then confirmed: undone, it waits among the uploads.
-            self._work.watch(PHOTO, photo_id)
             folder, name = "training", self._free_name("training", photo.file)
-            queries.update_photo(connection, photo_id, folder=folder, name=name, named_for=named_for)
+            self._places.append({"photo_id": photo_id, "folder": folder, "name": name, "named_for": named_for})
         self._moves.append((staged.path, self._workspace.folders.roots[folder] / name))
         return photo_id
 
@@ -149,13 +157,23 @@ class _Joining:
         named = self._named[number]
         if not named:
             return None
-        return self._work.person(photo.named_for if photo.named_for in named else named[0])
+        return self._person(photo.named_for if photo.named_for in named else named[0])
+
+    def _person(self, name: str) -> int:
+        if name not in self._people:
+            self._people[name] = self._work.person(name)
+        return self._people[name]
 
     def _free_name(self, folder: str, name: str) -> str:
-        path = PurePosixPath(name)
+        """As files.free_name, for so many that the names taken are at hand."""
+        path, root = PurePosixPath(name), self._workspace.folders.roots[folder]
         taken: set[str] = getattr(self._taken_names, folder)
-        extension = path.suffix.removeprefix(".")
-        free = files.free_name(self._workspace.folders.roots[folder], path.stem, extension, taken)
+        free = next(
+            each
+            for number in count(1)
+            if (each := name if number == 1 else f"{path.stem}_{number}{path.suffix}").casefold() not in taken
+            and not (root / each).exists()
+        )
         taken.add(free.casefold())
         return free
 
@@ -164,7 +182,7 @@ class _Joining:
     def add_faces(self, photo_ids: Sequence[int]) -> list[int]:
         """The face of each in the manifest: the one in the same box of the same photo, or a new one that waits."""
         present: dict[tuple[int, Box], int] = {}
-        for photo_id in set(photo_ids):
+        for photo_id in set(photo_ids) - self._new:
             for row in queries.faces_of_photo(self._work.connection, photo_id):
                 present[photo_id, (row.top, row.right, row.bottom, row.left)] = row.id
         return [self._add_face(photo_ids[face.photo], face, present) for face in self._found.faces]
@@ -193,7 +211,7 @@ class _Joining:
         changed: set[int] = set()
         for face, face_id in zip(self._found.faces, face_ids, strict=True):
             if self._say(rows[face_id], face):
-                changed.add(photo_ids[face.photo])
+                changed |= {photo_ids[face.photo]} - self._new
                 self._add_facts(face_id, face, face_ids)
         for photo_id in sorted(changed):
             place_photo(self._workspace, self._work, photo_id)
@@ -206,14 +224,14 @@ class _Joining:
             return row.id in self._fresh
         if face.status == "inbox":
             return False
-        why = why_not(self._work, row, face.person or "")
+        why = None if row.id in self._fresh else why_not(self._work, row, face.person or "")
         if why:
             wanted = face.person or _SAYING[face.status]
             path = self._workspace.folders.image_path(row.folder, row.file_name)
             told = {"image_path": path, "box": list(face.box), "label": wanted, "message": why}
             self.taken.conflicts.append(told)
             return False
-        person_id = None if face.person is None else self._work.person(face.person)
+        person_id = None if face.person is None else self._person(face.person)
         decide(self._work, row, IMPORT, status=face.status, person_id=person_id, decided_at=face.decided)
         self.taken.named += person_id is not None
         return True
@@ -224,5 +242,5 @@ class _Joining:
         if face.recognise is not None or twin is not None:
             travelling.set_facts(self._work.connection, face_id, recognise=face.recognise, twin_of=twin)
         if face.rejected or face.vouched:
-            rejected, vouched = ([self._work.person(name) for name in names] for names in (face.rejected, face.vouched))
+            rejected, vouched = ([self._person(name) for name in names] for names in (face.rejected, face.vouched))
             travelling.add_lists(self._work.connection, face_id, rejected=rejected, vouched=vouched)

@@ -109,7 +109,10 @@ def _stage(workspace: Workspace, reader: Reader, found: Manifest, folder: Path) 
         data = reader.read(f"{archive.PHOTOS}{photo.file}", limit)
         width, height = _check_photo(photo, data)
         known = photo.sha256 in here
-        staged.append(None if known else Staged(files.write_new(folder, data), len(data), width, height))
+        staged.append(
+            None if known else Staged(files.write_new(folder, data, one_of_many=True), len(data), width, height)
+        )
+    files.sync_folder(folder)
     return staged
 
 

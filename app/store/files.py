@@ -159,8 +159,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_new(folder: Path, data: bytes, name: str | None = None) -> Path:
-    """Write a file that survives a power cut, hidden unless it is given a name."""
+def write_new(folder: Path, data: bytes, name: str | None = None, *, one_of_many: bool = False) -> Path:
+    """Write a file that survives a power cut, hidden unless it is given a name.
+
+    one_of_many: the folder is left to the caller, to be made to survive once for all.
+    """
     path = folder / (name or f".incoming-{uuid.uuid4().hex}")
     with translate_os_errors():
         folder.mkdir(parents=True, exist_ok=True)
@@ -170,7 +173,8 @@ def write_new(folder: Path, data: bytes, name: str | None = None) -> Path:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            sync_folder(folder)
+            if not one_of_many:
+                sync_folder(folder)
         except BaseException:
             path.unlink(missing_ok=True)
             raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, insert, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
 
 from app.store.queries import LIVE, REMOVED
 from app.store.schema import decisions, faces, people, photos, rejections, vouches
@@ -102,6 +102,17 @@ def taken_names(connection: Connection) -> Taken:
 def live_photos(connection: Connection) -> list[Row[Any]]:
     """(id, folder, name, sha256) of all."""
     return list(connection.execute(select(photos.c.id, photos.c.folder, photos.c.name, photos.c.sha256).where(LIVE)))
+
+
+def place_photos(connection: Connection, places: list[dict[str, Any]]) -> None:
+    """Where photos are now, each as {"photo_id", "folder", "name", "named_for"}."""
+    if places:
+        connection.execute(
+            update(photos)
+            .where(photos.c.id == bindparam("photo_id"))
+            .values({column: bindparam(column) for column in ("folder", "name", "named_for")}),
+            places,
+        )
 
 
 def set_facts(connection: Connection, face_id: int, **values: Any) -> None:

@@ -9,13 +9,12 @@ from typing import Any
 from sqlalchemy import Row
 
 from app.errors import InvalidInput
-from app.labelling import reading, recognising
 from app.labelling.decisions import decide
 from app.labelling.labels import clean_label
 from app.labelling.placing import place_photo
 from app.labelling.workspace import Work, Workspace
-from app.store import queries
-from app.store.changes import FACE
+from app.recognition.quality import SAME_PICTURE_DISTANCE
+from app.store import queries, recognised, travelling
 from app.store.regions import Box, overlap, same_face
 
 IMPORT = "import"
@@ -87,13 +86,13 @@ def why_not(work: Work, face: Row[Any], name: str) -> str | None:
 
 
 def _name(workspace: Workspace, work: Work, face: Row[Any], name: str, decided: str | None) -> None:
-    """As decisions.name_face, but nobody has answered a suggestion."""
+    """As decisions.name_face, but nobody has answered a suggestion, and what this very change has named counts."""
     person_id = work.person(name)
-    work.watch(FACE, face.id)
-    suggestion = reading.suggest(workspace, [face])[face.id]
+    near = travelling.faces_like(work.connection, person_id, face.encoding, SAME_PICTURE_DISTANCE)
+    used = recognised.used(work.connection, near) if near else set()
     more = {"decided_at": decided} if decided else {}
     decide(work, face, IMPORT, status="labelled", person_id=person_id, **more)
-    recognising.remember_twin(work.connection, face.id, suggestion, person_id)
+    recognised.set_twin(work.connection, face.id, next((other for other in near if other in used), None))
     work.labelled.append(face.id)
     place_photo(workspace, work, face.photo_id)
 

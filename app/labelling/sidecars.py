@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,24 @@ def apply_sidecar(workspace: Workspace, photo_id: int, xmp: bytes) -> Applied:
         return Applied()
     with workspace.changing() as work:
         return apply_names(workspace, work, photo_id, wanted)
+
+
+def apply_found(workspace: Workspace, paths: Mapping[int, Path]) -> dict[int, Applied]:
+    """Name faces as the XMP says that is found beside or inside files on disk: one action for all of them.
+
+    paths: by photo of the store, whose faces have been looked for; the file is the same, byte for byte. The answer
+    has the photos about which something was said. What cannot be read says nothing.
+    """
+    wanted = {}
+    for photo_id, path in paths.items():
+        with suppress(NamesakeError):
+            xmp = find_xmp(path)
+            if xmp is not None:
+                wanted[photo_id] = wanted_faces(sidecar.read(xmp), images.read_header(files.read_bytes(path)))
+    if not any(wanted.values()):
+        return {}
+    with workspace.changing() as work:
+        return {photo_id: apply_names(workspace, work, photo_id, faces) for photo_id, faces in wanted.items() if faces}
 
 
 def wanted_faces(read: sidecar.Sidecar, header: images.Header) -> list[Wanted]:

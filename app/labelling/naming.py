@@ -90,7 +90,7 @@ def _name(workspace: Workspace, work: Work, face: Row[Any], name: str, decided: 
     person_id = work.person(name)
     near = travelling.faces_like(work.connection, person_id, face.encoding, SAME_PICTURE_DISTANCE)
     used = recognised.used(work.connection, near) if near else set()
-    more = {"decided_at": decided} if decided else {}
+    more: dict[str, Any] = {"decided_at": decided} if decided else {}
     decide(work, face, IMPORT, status="labelled", person_id=person_id, **more)
     recognised.set_twin(work.connection, face.id, next((other for other in near if other in used), None))
     work.labelled.append(face.id)

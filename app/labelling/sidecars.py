@@ -98,7 +98,8 @@ def wanted_faces(read: sidecar.Sidecar, header: images.Header) -> list[Wanted]:
 
 def find_xmp(path: Path) -> bytes | None:
     """The XMP that says who is in a photo on disk: photo.jpg.xmp (as digiKam and darktable name it), photo.xmp (as
-    Lightroom does), or what lies in the photo itself. The first that names a face; None when none does."""
+    Lightroom and Capture One do: KDE/digikam pull request 6), or what lies in the photo itself. The first that names
+    a face; None when none does."""
     return next((xmp for xmp in _candidates(path) if _names_someone(xmp)), None)
 
 

@@ -3,7 +3,8 @@ metadata has it, and back.
 
 The Metadata Working Group ("Guidelines for Handling Image Metadata" 2.0, sections 5.4 and 5.9) defines a region as
 the middle and the size of an area, as shares of the width and height of the picture *as it is stored*: whoever turns
-the picture by its EXIF orientation turns the regions with it. digiKam and Lightroom keep to that.
+the picture by its EXIF orientation turns the regions with it. digiKam keeps to that (pigallery2 issues 515 and 979
+and immich pull request 18021 are about readers that did not).
 """
 
 from __future__ import annotations

@@ -57,7 +57,10 @@ def import_labels(workspace: Workspace, data: bytes) -> Taken:
 
 def _photo_of(workspace: Workspace, work: Work, row: LabelRow) -> int | None:
     photo = queries.photo_by_hash(work.connection, row.sha256) if row.sha256 else None
-    photo = photo or queries.photo_by_path(work.connection, *workspace.folders.parse(row.image_path))
+    if photo is None:
+        photo = queries.photo_by_path(work.connection, *workspace.folders.parse(row.image_path))
+        if photo is not None and row.sha256 and photo.sha256:
+            return None  # another photo of that name
     return None if photo is None else int(photo.id)
 
 

@@ -29,7 +29,7 @@ from app.store import archive, files, manifest, queries, travelling, unpickling
 from app.store.archive import Reader
 from app.store.manifest import ArchivedFace, ArchivedPhoto, Manifest
 
-_LARGEST_LIST = 1 << 30
+_LARGEST_LIST = 256 << 20
 _STALE_S = 3600
 
 

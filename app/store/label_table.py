@@ -19,6 +19,8 @@ from app.store.queries import Box
 
 COLUMNS = ("image_path", "person", "top", "right", "bottom", "left", "sha256", "decided_at")
 MAX_BYTES = 64 << 20
+_HASH = re.compile(r"([0-9a-f]{64})?")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?")
 _STARTS = r"(^|[;,|\t\r\n])"
 _DANGER = r"(?=\s*['=+\-@\uff1d\uff0b\uff0d\uff20])"
 _TO_GUARD = re.compile(_STARTS + _DANGER)
@@ -81,5 +83,7 @@ def _row(cells: list[str], line: int) -> LabelRow:
     path, person, *sides, sha256, decided = cells
     if not all(re.fullmatch(r"-?\d{1,9}", side) for side in sides):
         raise InvalidInput(f"Line {line} of the table has no box of four whole numbers.")
+    if not _HASH.fullmatch(sha256) or not _MOMENT.fullmatch(decided):
+        raise InvalidInput(f"Line {line} of the table has a hash or a moment that is none.")
     top, right, bottom, left = map(int, sides)
     return LabelRow(unguard(path), unguard(person), (top, right, bottom, left), sha256, decided)

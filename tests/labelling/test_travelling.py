@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +25,10 @@ from tests.labelling.consistency import assert_consistent, files_in, names_in, p
 from tests.labelling.names import NAMES
 from tests.labelling.saying import face_of, faces_of, name, named_photo, path_of
 from tests.labelling.squares import SquaresEngine, encoding_of, upload
+from tests.labelling.test_crashing import REWRITING
 from tests.labelling.test_undoing import everything, undone_leaves_no_trace
 from tests.labelling.turning import turned_picture
+from tests.labelling.workers import die
 
 
 @pytest.fixture
@@ -273,27 +276,32 @@ class TestJoining:
         upload(elsewhere, "alice", "bob", name="other.png")
         undone_leaves_no_trace(elsewhere, lambda: bring(elsewhere, packed(workspace)))
 
-    def test_a_killed_import_leaves_nothing(
-        self, full: Workspace, elsewhere: Workspace, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("where", REWRITING)
+    def test_killed_in_it_all_or_nothing_came_in(
+        self, full: Workspace, elsewhere: Workspace, tmp_path: Path, where: str
     ) -> None:
-        named_photo(elsewhere, "zoe")
-        before = snapshot(elsewhere.settings.home)
-        data = packed(full)
-
-        class Killed(BaseException):
-            pass
-
-        def kill(*_arguments: Any) -> None:
-            raise Killed
-
-        monkeypatch.setattr("app.labelling.publication.Publication.rewrite", kill)
-        with pytest.raises(Killed):
-            bring(elsewhere, data)
-        monkeypatch.undo()
-        assert snapshot(elsewhere.settings.home) == before
-        assert not reconcile(elsewhere).lost
-        assert bring(elsewhere, data).conflicts == []
+        named_photo(elsewhere, "zoe", take=90)
+        home = elsewhere.settings.home
+        before = snapshot(home)
+        exporting.write_archive(full, tmp_path / "out.zip")
+        die(home, where, "bring back", tmp_path / "out.zip")
+        reconcile(elsewhere)
         assert_consistent(elsewhere)
+        if where != "committed":
+            assert snapshot(home) == before
+        taken = bring(elsewhere, (tmp_path / "out.zip").read_bytes())
+        assert (taken.photos == 0, taken.conflicts) == (where == "committed", [])
+        assert len(names_in(home)) == 1 + len(names_in(full.settings.home))
+        assert_consistent(elsewhere)
+
+    def test_what_killed_imports_left_is_swept(self, workspace: Workspace, elsewhere: Workspace) -> None:
+        staging = elsewhere.settings.home / "datasets/.staging"
+        for name_, age in (("import-old", 7200), ("import-young", 60), ("12", 7200)):
+            (staging / name_).mkdir(parents=True)
+            (staging / name_ / ".incoming-1").write_bytes(b"half")
+            os.utime(staging / name_, (time.time() - age,) * 2)
+        bring(elsewhere, packed(workspace))
+        assert sorted(path.name for path in staging.iterdir()) == ["12", "import-young"]
 
 
 class TestTheTable:
@@ -329,6 +337,14 @@ class TestTheTable:
         upload(elsewhere, "alice")
         upload(elsewhere, "bob", take=1)
         undone_leaves_no_trace(elsewhere, lambda: bring(elsewhere, self.table(workspace)))
+
+    def test_another_photo_in_the_same_place_is_another(self, workspace: Workspace, elsewhere: Workspace) -> None:
+        named_photo(workspace, "alice")
+        name(elsewhere, upload(elsewhere, "bob", "carol", name="party.png"), "alice")
+        before = everything(elsewhere.settings.home)
+        table = self.table(workspace)
+        assert [told["message"] for told in bring(elsewhere, table).conflicts] == ["this photo is not here"]
+        assert everything(elsewhere.settings.home) == before
 
     def test_when_a_name_was_given_is_kept(self, workspace: Workspace, elsewhere: Workspace) -> None:
         named_photo(workspace, "alice")

@@ -20,7 +20,7 @@ from flask import Flask
 from app import create_app
 from app.config import PROJECT
 from app.errors import NamesakeError
-from app.labelling import decisions, resetting
+from app.labelling import bringing, decisions, resetting
 from app.labelling.workspace import Workspace
 from app.recognition import bulk
 from app.recognition.images import Photo
@@ -167,6 +167,11 @@ def _die_looking_beyond(number: int) -> None:
     SquaresEngine.look = look  # type: ignore[method-assign]
 
 
+def _bring_back(app: Flask, archive: Path) -> None:
+    with archive.open("rb") as file:
+        bringing.bring_back(app.extensions["namesake"], file)
+
+
 def _encode(app: Flask, folder: Path, output: Path) -> None:
     Workspace.load_engine = lambda *_arguments: SquaresEngine()  # type: ignore[method-assign]
     with app.app_context():
@@ -180,4 +185,5 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "run job": lambda app, job_id: app.extensions["namesake-queue"].run(job_id),
     "reset": lambda app: app.extensions["namesake-queue"].run(resetting.request_reset(app.extensions["namesake"])),
     "encode": _encode,
+    "bring back": _bring_back,
 }

@@ -50,6 +50,8 @@ def test_guarding_is_undone_whatever_there_is() -> None:
         (b"".join(label_table.dump([])) + b"a,b\n", "Line 2"),
         (b"".join(label_table.dump([row("Ana")])).replace(b'"20"', b'"wide"'), "Line 2"),
         (b"".join(label_table.dump([row("Ana")])).replace(b'"20"', b'"9999999999"'), "Line 2"),
+        (b"".join(label_table.dump([row("Ana")])).replace(b"abab", b"zzzz"), "Line 2"),
+        (b"".join(label_table.dump([row("Ana")])).replace(b"2026-01-02", b"=1+1"), "Line 2"),
         (b"".join(label_table.dump([])) + b'"open', "damaged"),
         (b"".join(label_table.dump([])) + b"x" * 200_000, "damaged"),
     ],

@@ -19,7 +19,7 @@ from app.labelling.workspace import Work, Workspace
 from app.store import queries, travelling
 from app.store.changes import FACE, PHOTO
 from app.store.manifest import ArchivedFace, ArchivedPhoto, Manifest
-from app.store.regions import Box
+from app.store.regions import pair
 
 Json = dict[str, Any]
 _SAYING = {"ignored": "to be ignored", "not_a_face": "not to be a face"}
@@ -180,16 +180,24 @@ class _Joining:
     # ---- Faces
 
     def add_faces(self, photo_ids: Sequence[int]) -> list[int]:
-        """The face of each in the manifest: the one in the same box of the same photo, or a new one that waits."""
-        present: dict[tuple[int, Box], int] = {}
-        for photo_id in set(photo_ids) - self._new:
-            for row in queries.faces_of_photo(self._work.connection, photo_id):
-                present[photo_id, (row.top, row.right, row.bottom, row.left)] = row.id
-        return [self._add_face(photo_ids[face.photo], face, present) for face in self._found.faces]
+        """The face of each in the manifest: the one that was found there, be it in a slightly other box, or a new one
+        that waits."""
+        told: dict[int, list[int]] = defaultdict(list)
+        for number, face in enumerate(self._found.faces):
+            told[photo_ids[face.photo]].append(number)
+        present: dict[int, int] = {}
+        for photo_id in told.keys() - self._new:
+            rows = queries.faces_of_photo(self._work.connection, photo_id)
+            boxes = [(row.top, row.right, row.bottom, row.left) for row in rows]
+            places = pair([self._found.faces[number].box for number in told[photo_id]], boxes)
+            pairs = zip(told[photo_id], places, strict=True)
+            present |= {number: rows[place].id for number, place in pairs if place is not None}
+        return [
+            present[number] if number in present else self._add_face(photo_ids[face.photo], face)
+            for number, face in enumerate(self._found.faces)
+        ]
 
-    def _add_face(self, photo_id: int, face: ArchivedFace, present: dict[tuple[int, Box], int]) -> int:
-        if (photo_id, face.box) in present:
-            return present[photo_id, face.box]
+    def _add_face(self, photo_id: int, face: ArchivedFace) -> int:
         face_id = queries.add_face(
             self._work.connection,
             photo_id,

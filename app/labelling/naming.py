@@ -15,7 +15,7 @@ from app.labelling.placing import place_photo
 from app.labelling.workspace import Work, Workspace
 from app.recognition.quality import SAME_PICTURE_DISTANCE
 from app.store import queries, recognised, travelling
-from app.store.regions import Box, overlap, same_face
+from app.store.regions import Box, pair
 
 IMPORT = "import"
 _SAID = {"ignored": "it was put aside", "not_a_face": "it was said not to be a face"}
@@ -55,7 +55,9 @@ def apply_names(workspace: Workspace, work: Work, photo_id: int, wanted: Sequenc
     """Name the faces of a photo that lie where the names say."""
     applied = Applied()
     rows = queries.faces_of_photo(work.connection, photo_id)
-    for each, row in _matched(wanted, rows):
+    places = pair([each.box for each in wanted], [(row.top, row.right, row.bottom, row.left) for row in rows])
+    for each, place in zip(wanted, places, strict=True):
+        row = None if place is None else rows[place]
         try:
             name = clean_label(each.name)
         except InvalidInput as error:
@@ -95,23 +97,3 @@ def _name(workspace: Workspace, work: Work, face: Row[Any], name: str, decided: 
     recognised.set_twin(work.connection, face.id, next((other for other in near if other in used), None))
     work.labelled.append(face.id)
     place_photo(workspace, work, face.photo_id)
-
-
-def _matched(wanted: Sequence[Wanted], rows: Sequence[Row[Any]]) -> list[tuple[Wanted, Row[Any] | None]]:
-    """Each name with the face it is for: those that overlap most are paired first, and each face is taken once."""
-    boxes = {row.id: (row.top, row.right, row.bottom, row.left) for row in rows}
-    pairs = sorted(
-        (
-            (overlap(each.box, boxes[row.id]), -number, -row.id, row)
-            for number, each in enumerate(wanted)
-            for row in rows
-            if same_face(each.box, boxes[row.id])
-        ),
-        key=lambda pair: pair[:3],
-        reverse=True,
-    )
-    found: dict[int, Row[Any]] = {}
-    for _overlap, minus_number, _id, row in pairs:
-        if -minus_number not in found and row not in found.values():
-            found[-minus_number] = row
-    return [(each, found.get(number)) for number, each in enumerate(wanted)]

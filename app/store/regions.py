@@ -10,7 +10,7 @@ and immich pull request 18021 are about readers that did not).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Box = tuple[int, int, int, int]
@@ -95,6 +95,24 @@ def same_face(one: Box, other: Box) -> bool:
     and the larger is not so large that it may hold a group."""
     smaller, larger = sorted((area(one), area(other)))
     return smaller > 0 and larger <= 9 * smaller and _shared(one, other) >= 0.6 * smaller
+
+
+def pair(wanted: Sequence[Box], present: Sequence[Box]) -> list[int | None]:
+    """For each wanted box the number of the present one that is of the same face: those that overlap most find each
+    other first, and each is taken once."""
+    close = sorted(
+        (
+            (-overlap(one, other), number, place)
+            for number, one in enumerate(wanted)
+            for place, other in enumerate(present)
+            if same_face(one, other)
+        )
+    )
+    found: dict[int, int] = {}
+    for _overlap, number, place in close:
+        if number not in found and place not in found.values():
+            found[number] = place
+    return [found.get(number) for number in range(len(wanted))]
 
 
 def area(box: Box) -> int:

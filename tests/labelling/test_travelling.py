@@ -20,7 +20,7 @@ from app.labelling import adopting, bringing, decisions, doubts, exporting, phot
 from app.labelling.joining import Taken
 from app.labelling.reconciling import reconcile
 from app.labelling.workspace import Workspace
-from app.store import label_table
+from app.store import label_table, queries, travelling
 from tests.labelling.consistency import assert_consistent, files_in, names_in, published, rows, snapshot
 from tests.labelling.names import NAMES
 from tests.labelling.saying import face_of, faces_of, name, named_photo, path_of
@@ -232,6 +232,20 @@ class TestJoining:
         assert taken.conflicts[0]["image_path"] == "datasets/training/Alicia_01.png"
         assert taken.conflicts[0]["box"] == [8, 56, 56, 8]
         assert sorted(names_in(elsewhere.settings.home)) == ["Alicia", "carol", "dave"]
+        assert_consistent(elsewhere)
+
+    def test_a_face_found_in_a_slightly_other_box_is_the_same(self, workspace: Workspace, elsewhere: Workspace) -> None:
+        photo = upload(workspace, "alice", "bob", name="party.png")
+        for person, face in zip(("Alice", "Bob"), faces_of(workspace, photo), strict=True):
+            name(workspace, photo, person, face["id"])
+        upload(elsewhere, "alice", "bob", name="other.png")
+        with elsewhere.changing() as work:  # as another way to find faces has it
+            for row in queries.faces_of_photo(work.connection, 1):
+                travelling.set_facts(work.connection, row.id, top=row.top - 5, left=row.left + 4, right=row.right + 3)
+        taken = bring(elsewhere, packed(workspace))
+        assert (taken.photos, taken.named, taken.conflicts) == (0, 2, [])
+        found = [(face["label"], face["box"][0]) for face in faces_of(elsewhere, 1)]
+        assert found == [("Alice", 3), ("Bob", 3)]
         assert_consistent(elsewhere)
 
     def test_names_of_files_make_room(self, workspace: Workspace, elsewhere: Workspace) -> None:

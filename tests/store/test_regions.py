@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from app.store.regions import Region, box_of, orientation_meant, overlap, region_of, same_face, stored_size
+from app.store.regions import Region, box_of, orientation_meant, overlap, pair, region_of, same_face, stored_size
 
 WIDTH, HEIGHT = 640, 480
 BOX = (48, 320, 144, 160)
@@ -96,3 +96,10 @@ def test_boxes_of_one_face_need_not_be_alike(other: tuple[int, int, int, int], s
 def test_overlap_is_of_what_both_cover() -> None:
     assert overlap((0, 10, 10, 0), (0, 15, 10, 5)) == pytest.approx(1 / 3)
     assert overlap((0, 10, 10, 0), (0, 30, 10, 20)) == 0
+
+
+def test_each_box_finds_the_one_that_it_overlaps_most() -> None:
+    present = [(0, 100, 100, 0), (10, 110, 110, 10), (0, 500, 100, 400)]
+    assert pair([(12, 110, 110, 10), (0, 100, 100, 0), (300, 400, 400, 300)], present) == [1, 0, None]
+    assert pair([(0, 100, 100, 0), (0, 90, 90, 0)], present[:1]) == [0, None]
+    assert pair([], present) == []

@@ -128,6 +128,10 @@ def evaluate(folder: Path, output: Path, method: str | None) -> None:
     click.echo(f"\n{evaluating.as_markdown(rows)}\n\nWritten to {output}.")
 
 
+def _many(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
 def _photos(number: int) -> str:
     return "1 photo was" if number == 1 else f"{number:,} photos were"
 
@@ -211,8 +215,8 @@ def export(file: Path) -> None:
         written, missing = exporting.write_archive(workspace(), file)
     for path in missing:
         click.echo(f"without its photo: {path}")
-    photos = len(written.photos) - len(missing)
-    click.echo(f"{photos:,} photos and {len(written.entries):,} labelled faces written to {file}.")
+    photos, faces = len(written.photos) - len(missing), len(written.entries)
+    click.echo(f"{_many(photos, 'photo')} and {_many(faces, 'labelled face')} written to {file}.")
 
 
 @click.command("import-training")
@@ -233,7 +237,8 @@ def write_sidecars() -> None:
         result = sidecar_files.write_sidecars(workspace())
     for name, why in result.left:
         click.echo(f"left alone: {name}: {why}")
-    click.echo(f"{result.written:,} sidecars written, {result.unchanged:,} were right, {result.removed:,} removed.")
+    written = _many(result.written, "sidecar")
+    click.echo(f"{written} written, {result.unchanged:,} right as they were, {result.removed:,} removed.")
 
 
 @click.command()

@@ -185,7 +185,7 @@ class TestCommands:
     def test_out_and_in(self, named: Site, empty: Site, tmp_path: Path) -> None:
         out = tmp_path / "out.zip"
         told = run(named, "export", out)
-        assert (told.exit_code, told.output) == (0, f"1 photos and 2 labelled faces written to {out}.\n")
+        assert (told.exit_code, told.output) == (0, f"1 photo and 2 labelled faces written to {out}.\n")
         told = run(empty, "import-training", out)
         assert (told.exit_code, told.output) == (
             0,
@@ -217,7 +217,7 @@ class TestCommands:
             assert pickle.loads(archive.read("train.pickle")) == named.published()
 
     def test_sidecars_are_written_and_counted(self, named: Site) -> None:
-        assert run(named, "write-sidecars").output == "1 sidecars written, 0 were right, 0 removed.\n"
+        assert run(named, "write-sidecars").output == "1 sidecar written, 0 right as they were, 0 removed.\n"
         path = named.home / "datasets/training/Ana_01.png.xmp"
         path.write_text(path.read_text().replace("Namesake", "digiKam"))
         assert run(named, "write-sidecars").output.startswith(f"left alone: {path.name}: It was written by another")

@@ -18,6 +18,7 @@ from app.labelling import (
     encoding,
     evaluating,
     exporting,
+    importing,
     progress,
     reconciling,
     resetting,
@@ -30,7 +31,7 @@ from app.store.partial import Partial
 
 
 def init_app(app: Flask) -> None:
-    for command in (encode, evaluate, import_pickle, export_pickle, reset, reconcile, demo, consume):
+    for command in (encode, evaluate, import_photos, import_pickle, export_pickle, reset, reconcile, demo, consume):
         app.cli.add_command(command)
     for command in (export, import_training, write_sidecars):
         app.cli.add_command(command)
@@ -161,6 +162,23 @@ def _progress(label: str = "Encoding", unit: str = "photos") -> Iterator[Callabl
         yield watch
 
 
+@click.command("import-photos")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Or leave the work to the server.")
+def import_photos(folder: Path, wait: bool) -> None:
+    """Copy every photo in a folder, and in the folders in it, to uploads and find its faces.
+
+    DIR itself is not touched. Broken off, it goes on by itself where a server runs, else when this is run again.
+    """
+    with _told():
+        job_id = importing.request_import(workspace(), folder)
+        if not wait:
+            click.echo(f"The import is job {job_id}: the server does it and shows it at /jobs/{job_id}/.")
+            return
+        with _going_on_later():
+            click.echo(_run_now(job_id, "Importing"))
+
+
 @click.command("import-pickle")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_pickle(file: Path) -> None:
@@ -196,8 +214,11 @@ def reset(yes: bool) -> None:
 
 def _reset_now() -> str:
     """Run a reset in this process, with a progress bar; what it says at the end."""
-    job_id = resetting.request_reset(workspace())
-    with _progress() as watch:
+    return _run_now(resetting.request_reset(workspace()), "Encoding")
+
+
+def _run_now(job_id: int, label: str) -> str:
+    with _progress(label) as watch:
         queue().run(job_id, watch)
     job = progress.read_job(workspace(), job_id)
     if job["state"] != "done":

@@ -1,7 +1,8 @@
 """Background work: a queue in SQLite (Huey), and the consumer process that works it off.
 
-The queue only carries a job's number, signed; what the job is and how far it has come is in the store. So a
-message can be lost or come twice without harm: a consumer that starts looks for unfinished jobs by itself.
+The queue only carries a signed word that there is something to do; what the jobs are and how far they have come is in
+the store. So a message can be lost or come twice without harm: a consumer that starts looks for unfinished jobs by
+itself. Jobs on many photos take turns, so that a few photos need not wait for thousands; a reset is one turn.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from huey.serializer import SignedSerializer
 from app.config import PREFIX, PROJECT, Settings
 from app.errors import NamesakeError
 from app.labelling import progress, resetting
-from app.labelling.finding import find_faces
+from app.labelling.importing import import_next
+from app.labelling.turns import Turn
+from app.labelling.uploading import look_at_next
 from app.labelling.workspace import Workspace
 from app.security import read_secret
 
@@ -46,20 +49,39 @@ class Queue:
             results=False,
             serializer=SignedSerializer(secret=read_secret(instance)),
         )
-        self._send = self.huey.task(name="run_job")(self.run)
+        self._wake = self.huey.task(name="work")(self._work)
 
-    def send(self, job_id: int) -> None:
+    def send(self, _job_id: int) -> None:
         """Have the consumer do a job, starting one where there is none."""
-        self._send(job_id)
+        self._wake()
         self.ensure_consumer()
 
     def ensure_consumer(self) -> None:
         ensure_consumer(self._workspace.settings)
 
     def run(self, job_id: int, watch: Report | None = None) -> None:
-        """Do a job in this process. watch: told done, total and message at every step."""
+        """Do a job in this process, taking turns with others. watch: told done, total and message at every step."""
+        try:
+            while self._take_turn(job_id, watch):
+                pass
+        except KeyboardInterrupt:
+            progress.put_back(self._workspace, job_id)
+            raise
+
+    def _work(self) -> None:
+        """Give every unfinished job its turn, until there is none."""
+        job_id = progress.next_job(self._workspace)
+        while job_id is not None:
+            self._take_turn(job_id)
+            job_id = progress.next_job(self._workspace, after=job_id)
+
+    def _take_turn(self, job_id: int, watch: Report | None = None) -> bool:
+        """False when the job had ended before."""
         with progress.turn(self._workspace):
-            _run(self._workspace, job_id, watch)
+            begun = progress.begin(self._workspace, job_id)
+            if begun is not None:
+                _run(self._workspace, begun, watch)
+            return begun is not None
 
     def consume(self, parent: int | None = None, lock: int | None = None) -> None:
         """Be the consumer, until told to stop or process `parent` is gone.
@@ -71,15 +93,16 @@ class Queue:
             if not _takes(held):
                 return
             self.huey.flush()
+            progress.rest(self._workspace)
             threading.Thread(target=self._watch, args=(parent,), daemon=True).start()
             self.huey.create_consumer(workers=1, periodic=False, max_delay=0.5).run()
 
     def _watch(self, parent: int | None) -> None:
         """Take up what was left unfinished, by a killed consumer or a killed command; end with the parent."""
         while parent in (None, os.getppid()):
-            if not self.huey.pending_count() and progress.is_idle(self._workspace):
-                for job_id in progress.unfinished_jobs(self._workspace):
-                    self._send(job_id)
+            idle = not self.huey.pending_count() and progress.is_idle(self._workspace)
+            if idle and progress.next_job(self._workspace) is not None:
+                self._wake()
             time.sleep(1)
         os._exit(0)
 
@@ -129,51 +152,60 @@ def _takes(lock: IO[str]) -> bool:
     return True
 
 
-def _run(workspace: Workspace, job_id: int, watch: Report | None) -> None:
-    job = progress.begin(workspace, job_id)
-    if job is None:
-        return
-    kind = _KINDS[job.kind]
-
-    def report(done: int, total: int, message: str) -> None:
-        progress.report(workspace, job_id, done=done, total=total, message=message)
-        if watch is not None:
-            watch(done, total, message)
-
+def _run(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
+    job, kind = begun.job, _KINDS[begun.job.kind]
     try:
-        if job.attempts > progress.MAX_ATTEMPTS:
-            raise NamesakeError(f"It was stopped half-way too often. {kind.left}")
-        result = kind.run(workspace, job_id, job.payload, report)
+        kind.run(workspace, begun, watch)
     except Exception as error:
-        kind.abandon(workspace, job_id)
+        kind.abandon(workspace, job.id)
         if isinstance(error, NamesakeError):
             message = error.message
         else:
-            log.exception("job %s failed", job_id)
+            log.exception("job %s failed", job.id)
             message = f"It failed unexpectedly. {kind.left}"
-        progress.finish(workspace, job_id, "failed", message, {"refused": isinstance(error, NamesakeError)})
-        return
-    progress.finish(workspace, job_id, "done", _summary(job.kind, result), result)
+        progress.finish(workspace, job.id, "failed", message, {"refused": isinstance(error, NamesakeError)})
 
 
-def _reset(workspace: Workspace, job_id: int, _payload: Any, report: Report) -> dict[str, Any]:
-    return resetting.run_reset(workspace, job_id, report)
+def _reset(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
+    job = begun.job
+
+    def report(done: int, total: int, message: str) -> None:
+        progress.report(workspace, job.id, done=done, total=total, message=message)
+        if watch is not None:
+            watch(done, total, message)
+
+    if begun.killed and job.attempts >= progress.MAX_ATTEMPTS and job.done <= job.done_before:
+        raise NamesakeError(f"It was stopped half-way too often. {_KINDS['reset'].left}")
+    result = resetting.run_reset(workspace, job.id, report)
+    done = f"Training data reset: {result['faces']} faces of {result['people']} people."
+    progress.finish(workspace, job.id, "done", done + _skipped(result), result)
 
 
-def _encode(workspace: Workspace, _job_id: int, payload: Any, report: Report) -> dict[str, Any]:
-    photo_ids = payload["photo_ids"]
-    problems = find_faces(workspace, photo_ids, lambda done: report(done, len(photo_ids), "Looking for faces"))
-    skipped = [(f"photo {photo_id}", error.message) for photo_id, error in problems]
-    return {"photos": len(photo_ids) - len(skipped), "skipped": skipped}
+def _encode(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
+    turn = Turn(workspace, begun, "Looking for faces", watch)
+    look_at_next(workspace, begun.job.payload, turn)
+    progress.end_turn(workspace, begun.job.id, lambda result: f"{_photos(result)} looked at.{_skipped(result)}")
 
 
-def _summary(kind: str, result: dict[str, Any]) -> str:
-    if kind == "reset":
-        done = f"Training data reset: {result['faces']} faces of {result['people']} people."
-    else:
-        done = f"{result['photos']} photos looked at."
+def _import(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
+    turn = Turn(workspace, begun, "Taking in photos", watch)
+    import_next(workspace, begun.job.payload, turn)
+    progress.end_turn(workspace, begun.job.id, _imported)
+
+
+def _imported(result: dict[str, Any]) -> str:
+    known = result.get("known")
+    here = f", {known:,} of them known before" if known else ""
+    return f"{_photos(result)} imported{here}.{_skipped(result)}"
+
+
+def _photos(result: dict[str, Any]) -> str:
+    return "1 photo" if result["photos"] == 1 else f"{result['photos']:,} photos"
+
+
+def _skipped(result: dict[str, Any]) -> str:
     skipped = len(result["skipped"])
-    return f"{done} {skipped} {'file was' if skipped == 1 else 'files were'} skipped." if skipped else done
+    return f" {skipped:,} {'file was' if skipped == 1 else 'files were'} skipped." if skipped else ""
 
 
 def _nothing_to_abandon(_workspace: Workspace, _job_id: int) -> None:
@@ -181,9 +213,9 @@ def _nothing_to_abandon(_workspace: Workspace, _job_id: int) -> None:
 
 
 class _Kind(NamedTuple):
-    """left: what a failure leaves, in words."""
+    """run: a turn of it. left: what a failure leaves, in words."""
 
-    run: Callable[[Workspace, int, Any, Report], dict[str, Any]]
+    run: Callable[[Workspace, progress.Begun, Report | None], None]
     abandon: Callable[[Workspace, int], None]
     left: str
 
@@ -191,4 +223,5 @@ class _Kind(NamedTuple):
 _KINDS = {
     "reset": _Kind(_reset, resetting.abandon_reset, "Nothing was changed."),
     "encode": _Kind(_encode, _nothing_to_abandon, "The faces found until then are kept."),
+    "import": _Kind(_import, _nothing_to_abandon, "What was imported until then is kept."),
 }

@@ -23,15 +23,20 @@ class _Found:
     drawn: pictures.Drawn
 
 
+Problem = tuple[int, NamesakeError]
+"""A photo (id) whose faces cannot be looked for, and why."""
+
+Watch = Callable[[int, Sequence[Problem]], None]
+
+
 def find_faces(
-    workspace: Workspace, photo_ids: Sequence[int], watch: Callable[[int], None] = lambda _done: None
-) -> list[tuple[int, NamesakeError]]:
+    workspace: Workspace, photo_ids: Sequence[int], watch: Watch = lambda _done, _problems: None
+) -> list[Problem]:
     """Find the faces of stored photos, but for those where that has been done; the photos where it cannot be done.
 
-    watch: told how many photos are done.
+    watch: told, each time some are stored, how many photos that was and which of them could not be done.
     """
-    problems: list[tuple[int, NamesakeError]] = []
-    done = 0
+    problems: list[Problem] = []
 
     def view(photo_id: int) -> bulk.Viewing[_Found | None]:
         with workspace.database.read() as connection:
@@ -48,13 +53,11 @@ def find_faces(
         return _Found(faces, pictures.draw(decoded, [face.box for face in faces]))
 
     def store(outcomes: Sequence[bulk.Outcome[int, _Found | None]]) -> None:
-        nonlocal done
-        problems.extend((photo_id, outcome) for photo_id, outcome in outcomes if isinstance(outcome, NamesakeError))
+        refused = [(photo_id, outcome) for photo_id, outcome in outcomes if isinstance(outcome, NamesakeError)]
         _store(workspace, {photo_id: outcome for photo_id, outcome in outcomes if isinstance(outcome, _Found)})
-        done += len(outcomes)
-        watch(done)
+        problems.extend(refused)
+        watch(len(outcomes), refused)
 
-    watch(0)
     bulk.view_all(workspace.engine, photo_ids, view, store)
     return problems
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -29,31 +30,50 @@ class Refusal:
     error: NamesakeError
 
 
+class Taken(NamedTuple):
+    """A photo that is stored. known: it was so before, by its bytes."""
+
+    photo_id: int
+    known: bool
+
+
 def add_photo(workspace: Workspace, data: bytes, file_name: str) -> int:
     """Store a photo and find its faces; the id of the photo, which is the old one for bytes already known.
 
     Raises what images.decode raises, and TooLarge; nothing is stored then.
     """
-    return _add(workspace, data, file_name, look=True)
+    return _add(workspace, data, file_name, look=True).photo_id
 
 
-def store_photos(
-    workspace: Workspace, uploads: Iterable[tuple[str, Callable[[], bytes]]]
-) -> tuple[list[int], list[Refusal]]:
+def take_in(workspace: Workspace, data: bytes, file_name: str) -> Taken:
+    """Store a photo whose faces are found later, by `find_faces`. Raises as add_photo does."""
+    return _add(workspace, data, file_name, look=False)
+
+
+Upload = tuple[str, Callable[[], bytes]]
+"""The name of a photo, and what reads its bytes."""
+
+
+def store_photos(workspace: Workspace, uploads: Iterable[Upload]) -> tuple[list[int], list[Refusal]]:
     """Store photos whose faces are found later, by `find_faces`: (ids, refusals).
 
-    uploads: the name of each, and what reads its bytes. Raises the refusal when there is nothing else.
+    Raises the refusal when there is nothing else.
     """
-    ids, refusals = [], []
+    taken, refusals = take_each(workspace, uploads)
+    if not taken:
+        raise refusals[0].error
+    return list(dict.fromkeys(one.photo_id for one in taken)), refusals
+
+
+def take_each(workspace: Workspace, uploads: Iterable[Upload]) -> tuple[list[Taken], list[Refusal]]:
+    """`take_in` for several: one that is refused does not keep out the others."""
+    taken, refusals = [], []
     for file_name, read in uploads:
         try:
-            data = read()
-            ids.append(_add(workspace, data, file_name, look=False))
+            taken.append(take_in(workspace, read(), file_name))
         except NamesakeError as error:
             refusals.append(Refusal(file_name, error))
-    if not ids:
-        raise refusals[0].error
-    return list(dict.fromkeys(ids)), refusals
+    return taken, refusals
 
 
 def request_encoding(workspace: Workspace, photo_ids: Sequence[int]) -> int:
@@ -70,7 +90,7 @@ def check_size(workspace: Workspace, size: int) -> None:
         raise TooLarge(f"This photo has {size / MEBIBYTE:.1f} MB. Photos of up to {limit} MB are taken.")
 
 
-def _add(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> int:
+def _add(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> Taken:
     check_size(workspace, len(data))
     digest = hashlib.sha256(data).hexdigest()
     with workspace.database.read() as connection:
@@ -80,7 +100,7 @@ def _add(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> in
         if look:
             for _photo_id, problem in find_faces(workspace, [known.id]):
                 raise problem
-        return int(known.id)
+        return Taken(int(known.id), known=True)
     decoded = workspace.decode(data)
     found = workspace.engine.faces(decoded) if look else []
     uploads = workspace.folders.roots["uploads"]
@@ -110,7 +130,7 @@ def _add(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> in
     finally:
         incoming.unlink(missing_ok=True)
     pictures.keep(workspace, photo_id, faces, pictures.draw(decoded, [face.box for face in found]))
-    return photo_id
+    return Taken(photo_id, known=False)
 
 
 class _TwinArrived(Exception):

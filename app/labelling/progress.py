@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from app.errors import NotFound
 from app.labelling.workspace import Workspace
@@ -20,7 +20,7 @@ MAX_ATTEMPTS = 3
 def read_job(workspace: Workspace, job_id: int) -> dict[str, Any]:
     """A job as the HTTP contract shows it, with its id, kind and result. Raises NotFound."""
     with workspace.database.read() as connection:
-        job = jobs.get(connection, job_id)
+        job = jobs.shown(connection, job_id)
     if job is None:
         raise NotFound("There is no such job.")
     return describe(job)
@@ -35,7 +35,7 @@ def describe(job: Row[Any]) -> dict[str, Any]:
         "total": job.total,
         "message": _message(job),
         "eta_s": _eta_s(job),
-        "result": job.result,
+        "result": _public(job.result),
         "created": job.created_at,
     }
 
@@ -49,36 +49,79 @@ def newest_jobs(workspace: Workspace, limit: int = 10) -> list[dict[str, Any]]:
         return [describe(job) for job in jobs.newest(connection, limit)]
 
 
-def unfinished_jobs(workspace: Workspace) -> list[int]:
+def next_job(workspace: Workspace, after: int = 0) -> int | None:
+    """The unfinished job whose turn it is once `after` has had its own; None when there is nothing to do."""
     with workspace.database.read() as connection:
-        return [job.id for job in jobs.unfinished(connection)]
+        return jobs.next_unfinished(connection, after)
 
 
-def begin(workspace: Workspace, job_id: int) -> Row[Any] | None:
-    """Mark a job as running and return it; None when it is finished, or has failed too often."""
+class Begun(NamedTuple):
+    """killed: the turn before did not come to its end."""
+
+    job: Row[Any]
+    killed: bool
+
+
+def begin(workspace: Workspace, job_id: int) -> Begun | None:
+    """Mark a job as running and return it; None when it is finished.
+
+    Its pace is counted from here, unless this is the next turn of one that is under way.
+    """
     with workspace.database.write() as connection:
         job = jobs.get(connection, job_id)
         if job is None or job.state not in jobs.UNFINISHED:
             return None
-        jobs.change(
-            connection,
-            job_id,
-            state="running",
-            attempts=1 if job.done > job.done_before else job.attempts + 1,
-            started_at=queries.now(),
-            done_before=job.done,
-        )
-        return jobs.get(connection, job_id)
+        killed = job.attempts > 0
+        again = killed and job.done <= job.done_before
+        jobs.change(connection, job_id, state="running", attempts=job.attempts + 1 if again else 1)
+        if killed or job.state == "queued":
+            jobs.change(connection, job_id, started_at=queries.now(), done_before=job.done)
+        return Begun(job, killed)
 
 
-def report(workspace: Workspace, job_id: int, *, done: int, total: int, message: str) -> None:
+def report(workspace: Workspace, job_id: int, *, done: int, message: str, **more: Any) -> None:
+    """more: total and result, where they change."""
     with workspace.database.write() as connection:
-        jobs.change(connection, job_id, done=done, total=total, message=message)
+        jobs.change(connection, job_id, done=done, message=message, **more)
+
+
+def end_turn(workspace: Workspace, job_id: int, summary: Callable[[dict[str, Any]], str]) -> None:
+    """Let other jobs have theirs; the end of the job if nothing was added to it meanwhile. summary: of its result."""
+    with workspace.database.write() as connection:
+        job = jobs.get(connection, job_id)
+        if job is None or job.done < job.total:
+            jobs.change(connection, job_id, attempts=0)
+        else:
+            _finish(connection, job_id, "done", summary(job.result), _public(job.result))
+
+
+def rest(workspace: Workspace) -> None:
+    """Tell jobs that are between two turns that nobody works on them: nothing counts towards their pace."""
+    with workspace.database.write() as connection:
+        jobs.rest(connection)
+
+
+def put_back(workspace: Workspace, job_id: int) -> None:
+    """Have an unfinished job wait for whoever comes: its run was broken off in good order."""
+    with workspace.database.write() as connection:
+        job = jobs.get(connection, job_id)
+        if job is not None and job.state == "running":
+            jobs.change(connection, job_id, state="queued", attempts=0)
 
 
 def finish(workspace: Workspace, job_id: int, state: str, message: str, result: dict[str, Any]) -> None:
     with workspace.database.write() as connection:
-        jobs.change(connection, job_id, state=state, message=message[:1000], result=result, finished_at=queries.now())
+        _finish(connection, job_id, state, message, result)
+
+
+def _finish(connection: Connection, job_id: int, state: str, message: str, result: dict[str, Any]) -> None:
+    ended = {"attempts": 0, "finished_at": queries.now()}
+    jobs.change(connection, job_id, state=state, message=message[:1000], result=result, **ended)
+
+
+def _public(result: dict[str, Any] | None) -> Any:
+    """A result without what a job only remembers from turn to turn."""
+    return result and {key: value for key, value in result.items() if not key.startswith("_")}
 
 
 @contextmanager

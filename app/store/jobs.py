@@ -10,6 +10,7 @@ from app.store.queries import insert_row, now
 from app.store.schema import jobs
 
 UNFINISHED = ("queued", "running")
+_SHOWN = [column for column in jobs.c if column is not jobs.c.payload]
 
 
 def add(connection: Connection, kind: str, payload: dict[str, Any], total: int, message: str) -> int:
@@ -41,4 +42,21 @@ def unfinished(connection: Connection, kind: str | None = None) -> list[Row[Any]
 
 
 def newest(connection: Connection, limit: int) -> list[Row[Any]]:
-    return list(connection.execute(select(jobs).order_by(jobs.c.id.desc()).limit(limit)))
+    return list(connection.execute(select(*_SHOWN).order_by(jobs.c.id.desc()).limit(limit)))
+
+
+def shown(connection: Connection, job_id: int) -> Row[Any] | None:
+    """A job without its payload, which of a big import is long and of no interest to those who watch it."""
+    return connection.execute(select(*_SHOWN).where(jobs.c.id == job_id)).first()
+
+
+def next_unfinished(connection: Connection, after: int) -> int | None:
+    """The job whose turn it is when `after` has just had its own: they go round in the order they came."""
+    query = select(jobs.c.id).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.id <= after, jobs.c.id).limit(1)
+    return connection.execute(query).scalar()
+
+
+def rest(connection: Connection) -> None:
+    """Jobs that nobody is in the middle of wait to be started again: none has run while nothing did."""
+    between_turns = (jobs.c.state == "running") & (jobs.c.attempts == 0)
+    connection.execute(update(jobs).where(between_turns).values(state="queued"))

@@ -10,7 +10,7 @@ from app.labelling import progress
 
 bp = Blueprint("jobs", __name__)
 
-_NEXT_PAGE = {"reset": "/people/", "encode": "/"}
+_NEXT_PAGE = {"reset": "/people/", "encode": "/review/", "import": "/review/"}
 
 
 @bp.get("/jobs/<id:job_id>/")

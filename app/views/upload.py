@@ -11,8 +11,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from app.errors import InvalidInput, NoFaceFound
-from app.http import next_page, queue, wants_html, workspace
-from app.labelling import finding, photos, reading
+from app.http import next_page, queue, wants_html, whole_number, workspace
+from app.labelling import finding, photos, reading, uploading
 from app.labelling.waiting import waiting_photos
 
 bp = Blueprint("upload", __name__)
@@ -41,7 +41,9 @@ def show() -> ResponseReturnValue:
 
 @bp.post("/upload/")
 def upload() -> ResponseReturnValue:
-    sent = _sent_files()
+    sent, later = _sent_files(), _later()
+    if later is not None:
+        return _answer_batch(sent, later or None)
     if len(sent) == 1:
         return _answer_one(sent[0].filename or "", _read(sent[0]))
     if len(sent) > FEW:
@@ -73,6 +75,29 @@ def _answer_later(sent: list[FileStorage]) -> ResponseReturnValue:
     if wants_html():
         return next_page("jobs.show", job_id=job_id)
     return jsonify({"job_url": f"/jobs/{job_id}/", "photo_ids": ids, "refused": _told(refusals)}), 202
+
+
+def _answer_batch(sent: list[FileStorage], job_id: int | None) -> ResponseReturnValue:
+    """Some photos of a bulk upload, even if all of them are refused: the others are on their way."""
+    batch = uploading.take_batch(workspace(), _readers(sent), job_id)
+    if batch.job_id is not None:
+        queue().send(batch.job_id)
+    return jsonify(
+        {
+            "job_url": None if batch.job_id is None else f"/jobs/{batch.job_id}/",
+            "photo_ids": [photo.photo_id for photo in batch.taken],
+            "known": [photo.photo_id for photo in batch.taken if photo.known],
+            "refused": _told(batch.refusals),
+        }
+    ), 202
+
+
+def _later() -> int | None:
+    """The job that is to look at these photos, 0 for a new one; None for photos that are not of a bulk upload."""
+    job_id, later = whole_number("job"), request.form.get("later", "").strip()
+    if later not in ("", "0", "1"):
+        raise InvalidInput("later must be 0 or 1.")
+    return job_id or 0 if later == "1" or job_id is not None else None
 
 
 def _sent_files() -> list[FileStorage]:

@@ -49,7 +49,7 @@ class Queue:
             results=False,
             serializer=SignedSerializer(secret=read_secret(instance)),
         )
-        self._wake = self.huey.task(name="work")(self._work)
+        self._wake = self.huey.task(name="work_off")(self.work_off)
 
     def send(self, _job_id: int) -> None:
         """Have the consumer do a job, starting one where there is none."""
@@ -68,7 +68,7 @@ class Queue:
             progress.put_back(self._workspace, job_id)
             raise
 
-    def _work(self) -> None:
+    def work_off(self) -> None:
         """Give every unfinished job its turn, until there is none."""
         job_id = progress.next_job(self._workspace)
         while job_id is not None:

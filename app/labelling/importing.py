@@ -61,12 +61,26 @@ def import_next(workspace: Workspace, payload: dict[str, Any], turn: Turn) -> No
     stored = {one.photo.photo_id: name for name, one in zip(names, imported, strict=True) if one.photo}
     refused = [(name, one.problem) for name, one in zip(names, imported, strict=True) if one.problem]
     refused += [(stored[photo_id], error) for photo_id, error in find_faces(workspace, list(stored))]
-    newest = turn.result.get("_newest", payload["newest"])
-    new = {one.photo.photo_id for one in imported if one.photo and one.photo.photo_id > newest}
-    with workspace.database.read() as connection:
-        turn.result["_newest"] = uploads.newest(connection)
-    turn.result["known"] = turn.result.get("known", 0) + len(names) - len(refused) - len(new)
+    new = _count_new(workspace, turn, payload["newest"], [one.photo.photo_id for one in imported if one.photo])
+    turn.result["known"] = turn.result.get("known", 0) + len(names) - len(refused) - new
     turn.note(len(names), [(_printable(name), error.message) for name, error in refused])
+
+
+def _count_new(workspace: Workspace, turn: Turn, newest: int, photo_ids: Sequence[int]) -> int:
+    """How many photos this import was the first to bring.
+
+    newest: the last photo there was before it. What a killed turn has stored is known when it is done again, and new
+    all the same: `_newest` is the last photo before the turn that was killed, `_met` those counted since.
+    """
+    result = turn.result
+    met = set(result.pop("_met", []))
+    new = {photo_id for photo_id in photo_ids if photo_id > result.get("_newest", newest)} - met
+    if turn.is_careful():
+        result["_met"] = sorted(met | new)
+    else:
+        with workspace.database.read() as connection:
+            result["_newest"] = uploads.newest(connection)
+    return len(new)
 
 
 def import_file(workspace: Workspace, path: Path) -> Imported:

@@ -49,7 +49,7 @@ class Turn:
 
     def take(self, items: Sequence[T]) -> Sequence[T]:
         """Out of all that the job is about, what this turn is for."""
-        return items[self.done : self.done + (1 if self._is_careful() else TURN)]
+        return items[self.done : self.done + (1 if self.is_careful() else TURN)]
 
     def is_deadly(self) -> bool:
         """Whether the next photo has killed too many processes."""
@@ -65,7 +65,8 @@ class Turn:
         if self._watch is not None:
             self._watch(self.done, self._job.total, self._message)
 
-    def _is_careful(self) -> bool:
+    def is_careful(self) -> bool:
+        """Whether photos are taken one at a time, for one of the next has killed a process."""
         died = self.result.get("_died")
         return died is not None and self.done < died["at"] + TURN
 

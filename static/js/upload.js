@@ -1,11 +1,17 @@
-// Sends photos one after another in the order chosen, and shows what was found in each.
+// Sends a few photos one after another in the order chosen, and shows what was found in each; many go in bulk.
+
+import { Bulk } from "./bulk.js";
+import { show as showBulk } from "./bulk_page.js";
+import { chosen, dropped } from "./folders.js";
 
 const $ = (id) => document.getElementById(id);
 const form = $("upload");
 const token = document.querySelector('meta[name="csrf-token"]').content;
 const maxMb = Number(form.dataset.maxMb);
+const MANY = 12;
 const queue = [];
 const links = [];
+const bulk = new Bulk(form, token, (state) => showBulk(state, bulk.job));
 let busy = false;
 let finished = 0;
 
@@ -92,21 +98,22 @@ function finish() {
   $("queue-next").hidden = false;
 }
 
-function add(files) {
-  queue.push(...files);
-  if (!busy && finished < queue.length) work();
+function add(photos) {
+  if (photos.length > MANY || bulk.state.total) return bulk.add(photos);
+  queue.push(...photos.map(({ file }) => file));
+  return busy || finished === queue.length || work();
 }
 
-for (const input of [$("file"), $("camera")]) {
-  input.addEventListener("change", () => { add(input.files); input.value = ""; });
+for (const input of [$("file"), $("folder"), $("camera")]) {
+  input.addEventListener("change", () => { add(chosen(input.files)); input.value = ""; });
 }
-document.addEventListener("paste", (event) => add(event.clipboardData.files));
+document.addEventListener("paste", (event) => add(chosen(event.clipboardData.files)));
 document.addEventListener("dragover", (event) => { event.preventDefault(); $("drop").classList.add("over"); });
 document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) $("drop").classList.remove("over"); });
-document.addEventListener("drop", (event) => {
+document.addEventListener("drop", async (event) => {
   event.preventDefault();
   $("drop").classList.remove("over");
-  add(event.dataTransfer.files);
+  add(await dropped(event.dataTransfer));
 });
-window.addEventListener("beforeunload", (event) => { if (busy) event.preventDefault(); });
+window.addEventListener("beforeunload", (event) => { if (busy || bulk.running) event.preventDefault(); });
 form.classList.add("live");

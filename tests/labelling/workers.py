@@ -20,11 +20,11 @@ from flask import Flask
 from app import create_app
 from app.config import PROJECT
 from app.errors import NamesakeError
-from app.labelling import bringing, decisions, resetting
+from app.labelling import bringing, decisions, importing, resetting
 from app.labelling.workspace import Workspace
 from app.recognition import bulk
 from app.recognition.images import Photo
-from tests.labelling.squares import SquaresEngine
+from tests.labelling.squares import CELL, SquaresEngine, colour_of
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.labelling.workers"])
@@ -83,6 +83,14 @@ def die(home: Path, where: str, action: str, *arguments: Any) -> None:
     process, _answer = start(_act, home, where, action, arguments)
     process.join()
     assert process.exitcode == -signal.SIGKILL, f"it was to be killed and ended with {process.exitcode}"
+
+
+def dies(home: Path, where: str, action: str, *arguments: Any) -> bool:
+    """As `die`, but it may also come to its end."""
+    process, _answer = start(_act, home, where, action, arguments)
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return bool(process.exitcode)
 
 
 def _act(_answer: Connection, home: Path, where: str, action: str, arguments: Sequence[Any]) -> None:
@@ -150,7 +158,11 @@ POINTS: dict[str, Callable[[], None]] = {
     "rewritten": _around("replace", _is_pickle, first=False),
     "committed": _around("unlink", _is_journal, first=True),
     "further photos looked at": lambda: _die_looking_beyond(AHEAD),
+    "deadly photo looked at": lambda: _die_looking_at(DEADLY),
 }
+
+# A photo of this person kills whoever looks at it, as one that makes a decoder crash does.
+DEADLY = "mallory"
 
 # So many photos may be under way on two processors. When one more is looked at, the first chunk has been stored.
 AHEAD = 2 * 2 * bulk.CHUNK
@@ -172,6 +184,17 @@ def _bring_back(app: Flask, archive: Path) -> None:
         bringing.bring_back(app.extensions["namesake"], file)
 
 
+def _die_looking_at(person: str) -> None:
+    real = SquaresEngine.look
+
+    def look(self: SquaresEngine, photos: Sequence[Photo]) -> Any:
+        if any(photo.pixels[CELL // 2, CELL // 2, 0] == colour_of(person) for photo in photos):
+            _kill()
+        return real(self, photos)
+
+    SquaresEngine.look = look  # type: ignore[method-assign]
+
+
 def _encode(app: Flask, folder: Path, output: Path) -> None:
     Workspace.load_engine = lambda *_arguments: SquaresEngine()  # type: ignore[method-assign]
     with app.app_context():
@@ -186,4 +209,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "reset": lambda app: app.extensions["namesake-queue"].run(resetting.request_reset(app.extensions["namesake"])),
     "encode": _encode,
     "bring back": _bring_back,
+    "import": lambda app, folder: app.extensions["namesake-queue"].run(
+        importing.request_import(app.extensions["namesake"], folder)
+    ),
 }

@@ -270,6 +270,57 @@ class TestTheProgressBar:
         assert re.search(rf"{bulk.CHUNK}/{total} +00:00:\d\d +\d+\.\d photos a second", output), output
 
 
+class TestImportPhotos:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        files = {
+            "one.png": picture("alice", take=1),
+            "day/two.png": picture("alice", "bob", take=2),
+            "day/again.png": picture("alice", take=1),
+            "notes.txt": b"milk",
+            ".hidden.png": picture("carol"),
+        }
+        return fill(tmp_path / "card", **files)
+
+    def test_says_what_came_of_it(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        result = run("import-photos", folder)
+        assert result.exit_code == 0, result.output
+        lines = result.output.splitlines()
+        assert lines[-2:] == [
+            "skipped notes.txt: The file is not an image.",
+            "3 photos imported, 1 of them known before. 1 file was skipped.",
+        ]
+        assert len(rows(tmp_path, "SELECT id FROM faces")) == 3
+        assert_consistent(tmp_path)
+
+    def test_can_leave_the_work_to_the_server(self, run: Run, folder: Path, tmp_path: Path, app: Flask) -> None:
+        result = run("import-photos", folder, "--no-wait")
+        assert "job 1: the server does it and shows it at /jobs/1/" in result.output
+        assert not rows(tmp_path, "SELECT id FROM photos")
+        app.extensions["namesake-queue"].work_off()
+        assert len(rows(tmp_path, "SELECT id FROM photos WHERE encoded")) == 2
+
+    def test_by_the_keyboard_broken_off_it_goes_on(
+        self, run: Run, folder: Path, tmp_path: Path, app: Flask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(folder, **{f"more/{take:03}.png": picture("dave", take=take) for take in range(3, 90)})
+        engine = app.extensions["namesake"].engine
+        with interrupted(engine, after=40):
+            assert "the same command goes on from there" in told(run("import-photos", folder))
+        assert 0 < len(rows(tmp_path, "SELECT id FROM photos")) < 89
+        (job,) = rows(tmp_path, "SELECT state, attempts FROM jobs")
+        assert job == {"state": "queued", "attempts": 0}
+        result = run("import-photos", folder)
+        assert result.output.splitlines()[-1] == "90 photos imported, 1 of them known before. 1 file was skipped."
+        assert len(rows(tmp_path, "SELECT id FROM photos WHERE encoded")) == 89
+
+    @pytest.mark.parametrize("argument", ["nowhere", "one.png", ""])
+    def test_refuses_what_is_no_folder_with_files(self, run: Run, folder: Path, tmp_path: Path, argument: str) -> None:
+        where = folder / argument if argument else fill(tmp_path / "empty", **{".hidden": b""})
+        told(run("import-photos", where))
+        assert not rows(tmp_path, "SELECT id FROM jobs")
+
+
 class TestImportAndExport:
     def test_carry_the_training_data_over(self, run: Run, tmp_path: Path, make_app: Callable[..., Flask]) -> None:
         fill(tmp_path / "datasets/reserve", **{"alice/1.png": picture("alice"), "bob/1.png": picture("bob")})

@@ -41,9 +41,9 @@ def show() -> ResponseReturnValue:
 
 @bp.post("/upload/")
 def upload() -> ResponseReturnValue:
-    sent, later = _sent_files(), _later()
-    if later is not None:
-        return _answer_batch(sent, later or None)
+    sent, job_id = _sent_files(), whole_number("job")
+    if _is_for_later() or job_id is not None:
+        return _answer_batch(sent, job_id)
     if len(sent) == 1:
         return _answer_one(sent[0].filename or "", _read(sent[0]))
     if len(sent) > FEW:
@@ -92,12 +92,11 @@ def _answer_batch(sent: list[FileStorage], job_id: int | None) -> ResponseReturn
     ), 202
 
 
-def _later() -> int | None:
-    """The job that is to look at these photos, 0 for a new one; None for photos that are not of a bulk upload."""
-    job_id, later = whole_number("job"), request.form.get("later", "").strip()
+def _is_for_later() -> bool:
+    later = request.form.get("later", "").strip()
     if later not in ("", "0", "1"):
         raise InvalidInput("later must be 0 or 1.")
-    return job_id or 0 if later == "1" or job_id is not None else None
+    return later == "1"
 
 
 def _sent_files() -> list[FileStorage]:

@@ -46,8 +46,8 @@ class Site:
         (meta,) = self.page("/").all("meta", name="csrf-token")
         return meta["content"]
 
-    def upload(self, *files: tuple[str, bytes], html: bool = False) -> TestResponse:
-        return self.post("/upload/", multipart(*files), html=html, content_type=MULTIPART)
+    def upload(self, *files: tuple[str, bytes], html: bool = False, **fields: str) -> TestResponse:
+        return self.post("/upload/", multipart(*files, **fields), html=html, content_type=MULTIPART)
 
     def confirm(self, photo: Json, label: str, *, face: int | None = None, html: bool = False) -> TestResponse:
         """Name a photo's face: its `face`-th from the left, else the one the product chooses."""
@@ -119,9 +119,11 @@ class Page(HTMLParser):
         return [found for name, found in self.tags if name == tag and attributes.items() <= found.items()]
 
 
-def multipart(*files: tuple[str, bytes]) -> bytes:
+def multipart(*files: tuple[str, bytes], **fields: str) -> bytes:
     """A form with files, their names written as curl writes them: a name may hold any character."""
     body = b""
+    for name, text in fields.items():
+        body += f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
     for name, data in files:
         quoted = name.replace("\\", "\\\\").replace('"', '\\"').encode()
         body += b'--edge\r\nContent-Disposition: form-data; name="file"; filename="' + quoted + b'"\r\n\r\n'

@@ -335,6 +335,75 @@ def test_uploading_a_waiting_photo_by_itself_looks_at_it_at_once(site: Site, sho
     assert len(site.get("/photos/4/").get_json()["faces"]) == 1
 
 
+# --- a bulk upload: many requests of a few photos each
+
+
+def few(first: int, count: int) -> list[tuple[str, bytes]]:
+    return [(f"{width}.jpg", saved(landscape(40 + width, 40))) for width in range(first, first + count)]
+
+
+def test_a_bulk_upload_stores_at_once_and_looks_later_with_one_job(site: Site, run_jobs: Jobs) -> None:
+    run = run_jobs(site)
+    first = site.upload(*few(0, 1), later="1")
+    assert first.status_code == 202
+    assert first.get_json() == {"job_url": "/jobs/1/", "photo_ids": [1], "known": [], "refused": []}
+    second = site.upload(*few(0, 3), ("notes.jpg", b"milk, bread"), later="1", job="1")
+    assert second.status_code == 202
+    assert second.get_json() == {
+        "job_url": "/jobs/1/",
+        "photo_ids": [1, 2, 3],
+        "known": [1],
+        "refused": [{"file": "notes.jpg", "message": "The file is not an image."}],
+    }
+    run(1)
+    job = site.get("/jobs/1/").get_json()
+    assert (job["state"], job["done"], job["total"]) == ("done", 3, 3)
+
+
+def test_a_bulk_upload_goes_on_when_a_whole_request_is_refused(site: Site, run_jobs: Jobs) -> None:
+    run_jobs(site)
+    answer = site.upload(("a.jpg", b"milk"), ("b.jpg", b""), later="1")
+    assert answer.status_code == 202
+    assert answer.get_json()["job_url"] is None
+    assert [refusal["file"] for refusal in answer.get_json()["refused"]] == ["a.jpg", "b.jpg"]
+    assert site.files(UPLOADS) == []
+
+
+def test_later_0_is_as_if_it_were_not_sent(site: Site) -> None:
+    assert site.upload(*few(0, 2), later="0").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"later": "yes"}, 400),
+        ({"later": "2"}, 400),
+        ({"job": "one"}, 400),
+        ({"job": "-1", "later": "1"}, 400),
+        ({"job": "1.5"}, 400),
+        ({"job": "9" * 30}, 400),
+        ({"job": "7", "later": "1"}, 404),
+        ({"job": "0"}, 404),
+        ({"job": "7"}, 404),
+    ],
+)
+def test_a_bulk_upload_with_fields_that_make_no_sense_stores_nothing(
+    site: Site, fields: dict[str, str], status: int
+) -> None:
+    answer = site.upload(*few(0, 2), **fields)
+    assert answer.status_code == status
+    assert set(answer.get_json()) == {"message", "request_id"}
+    assert site.files(UPLOADS) == []
+
+
+def test_photos_cannot_be_added_to_a_reset(site: Site, shots: Shots, run_jobs: Jobs) -> None:
+    run_jobs(site)
+    (site.home / "datasets/reserve/alice.jpg").write_bytes(shots["portrait"])
+    site.post("/reset_training/", {"confirm": "RESET"}, html=True)
+    assert site.upload(*few(0, 2), later="1", job="1").status_code == 400
+    assert site.files(UPLOADS) == []
+
+
 def test_names_of_files_are_text_on_the_front_page(album: Site, shots: Shots) -> None:
     album.upload(('x" onerror="alert(1).jpg', shots["portrait"]))
     page = Page(album.get("/", html=True).text)

@@ -46,7 +46,7 @@ def upload(server: Server, path: Path) -> Any:
 
 def state(server: Server, job: str) -> dict[str, Any]:
     """The job as the store has it: asking over HTTP may start a consumer, and is tested on its own."""
-    (found,) = rows(server.home, "SELECT state, done, message FROM jobs WHERE id = ?", job.split("/")[2])
+    (found,) = rows(server.home, "SELECT state, done, message, finished_at FROM jobs WHERE id = ?", job.split("/")[2])
     return found
 
 
@@ -187,6 +187,71 @@ class TestAResetInTheBackground:
         assert len(server.consumers()) == 1
         assert_consistent(tmp_path)
         server.stop()
+
+
+class TestAnImportInTheBackground:
+    """Of photos with one face each: a face too many would be a photo looked at twice."""
+
+    PHOTOS = 64
+
+    @pytest.fixture(autouse=True)
+    def _photos(self, tmp_path: Path, sample_photos: dict[str, Path]) -> None:
+        fill_reserve(tmp_path, sample_photos, self.PHOTOS)
+
+    def import_command(self, server: Server, *options: str) -> Any:
+        folder = str(server.home / "datasets/reserve")
+        return server.run("flask", "--app", "wsgi", "import-photos", folder, *options)
+
+    def assert_each_once(self, server: Server, job: str) -> None:
+        result = done(server, job)["result"]
+        assert result == {"photos": self.PHOTOS, "known": 0, "skipped": []}
+        found = rows(server.home, "SELECT photo_id, count(*) AS faces FROM faces GROUP BY photo_id")
+        assert [row["faces"] for row in found] == [1] * self.PHOTOS
+        arriving = (server.home / "datasets/uploads").glob(".incoming-*")
+        foreign = {f"uploads/{path.name}" for path in arriving}
+        assert_consistent(server.home, foreign=foreign)
+
+    def test_goes_on_when_the_consumer_is_killed(self, make_server: Callable[..., Server]) -> None:
+        server = make_server()
+        assert self.import_command(server, "--no-wait").wait(60) == 0
+        job = newest_job(server)
+        assert job is not None
+        in_the_middle(server, job)
+        (consumer,) = server.consumers()
+        os.kill(consumer, signal.SIGKILL)
+        wait_for(lambda: [pid for pid in server.consumers() if pid != consumer], "another consumer")
+        self.assert_each_once(server, job)
+
+    def test_is_taken_over_when_the_command_that_began_it_is_killed(self, make_server: Callable[..., Server]) -> None:
+        server = make_server()
+        command = self.import_command(server)
+        job = wait_for(lambda: newest_job(server), "the command to begin")
+        in_the_middle(server, job)
+        command.kill()
+        command.wait()
+        self.assert_each_once(server, job)
+
+    def test_does_not_keep_a_small_upload_waiting(
+        self, make_server: Callable[..., Server], sample_photos: dict[str, Path]
+    ) -> None:
+        server = make_server()
+        reserve = server.home / "datasets/reserve"
+        for path in [*reserve.rglob("*.jpg")]:
+            for copy in range(2):  # what follows the end of a JPEG belongs to the file but not to the picture
+                path.with_name(f"{path.stem}-{copy}.jpg").write_bytes(path.read_bytes() + bytes([copy]))
+        self.import_command(server, "--no-wait").wait(60)
+        big = newest_job(server)
+        assert big is not None
+        in_the_middle(server, big)
+        photo = ("late.jpg", sample_photos["biden.jpg"].read_bytes())
+        status, answer = server.post("/upload/", file=photo, later="1")
+        assert status == 202
+        small = answer["job_url"]
+        assert done(server, small)["result"] == {"photos": 1, "skipped": []}
+        assert done(server, big)["result"]["photos"] == 3 * self.PHOTOS
+        ends = [state(server, job)["finished_at"] for job in (small, big)]
+        assert ends == sorted(ends)
+        assert ends[0] < ends[1]
 
 
 def newest_job(server: Server) -> str | None:

@@ -192,7 +192,7 @@ class TestAResetInTheBackground:
 class TestAnImportInTheBackground:
     """Of photos with one face each: a face too many would be a photo looked at twice."""
 
-    PHOTOS = 64
+    PHOTOS = 48
 
     @pytest.fixture(autouse=True)
     def _photos(self, tmp_path: Path, sample_photos: dict[str, Path]) -> None:

@@ -44,7 +44,7 @@ function list(refused) {
     rows.append(row);
   }
   $("bulk-refused").hidden = !refused.length;
-  say("bulk-refused-title", `${count(refused.length, "file")} refused`);
+  say("bulk-refused-title", refused.length === 1 ? "Which was refused, and why" : "Which were refused, and why");
 }
 
 let followed = null;
@@ -55,13 +55,15 @@ export function show(state, job) {
   const { total, stored, refused, bytes, sent, flying, started, over } = state;
   const share = bytes ? (sent + flying) / bytes : 1;
   $("bulk").hidden = false;
+  $("waiting")?.setAttribute("hidden", "");
   say("bulk-phase", over ? `${count(stored, "photo")} of ${number(total)} stored` : `Storing ${number(stored)} of ${count(total, "photo")}`);
   say("bulk-left", over || share < 0.02 ? "" : left(((Date.now() - started) / 1000) * (1 / share - 1)));
   $("bulk-progress").value = Math.round((over ? 1 : share) * 100);
   say("bulk-counts", counts(state));
   say("bulk-note", note(state, job));
   list(refused);
-  $("bulk-next").hidden = !stored;
+  // Not before: who follows it on the way would leave the photos that are still to come.
+  $("bulk-next").hidden = !over || !stored;
   $("bulk-job-link").hidden = !job;
   if (job) $("bulk-job-link").href = job;
   if (job && followed !== job) {

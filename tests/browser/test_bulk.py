@@ -64,7 +64,7 @@ def test_a_folder_is_stored_and_looked_at_by_one_job(
     expect(section.get_by_role("status").first).to_have_text(f"{PHOTOS} photos of {PHOTOS + 2} stored", timeout=30_000)
     expect(section).to_contain_text("1 was here already, 2 were refused")
     expect(section).to_contain_text("You can close this page")
-    section.get_by_text("2 files refused").click()
+    section.get_by_text("Which were refused, and why").click()
     refused = section.locator("dl > div")
     expect(refused.filter(has_text="monday/letter.jpg")).to_contain_text("not an image")
     expect(refused.filter(has_text="notes.txt")).to_contain_text("Not a photo")

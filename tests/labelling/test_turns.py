@@ -50,7 +50,7 @@ class TestTurns:
     def test_a_few_photos_do_not_wait_for_thousands(self, workspace: Workspace, home: Path) -> None:
         """They are sent while the first turn of the big job is under way."""
         queue = Queue(workspace)
-        big = send(workspace, range(4 * TURN))
+        big = send(workspace, range(3 * TURN))
         small: list[int] = []
         at_its_end: list[int] = []
 
@@ -69,10 +69,10 @@ class TestTurns:
         queue.work_off()
         assert states(workspace, big, *small) == ["done", "done"]
         assert at_its_end == [TURN]
-        assert encoded(home) == 4 * TURN + 3
+        assert encoded(home) == 3 * TURN + 3
 
     def test_jobs_go_round(self, workspace: Workspace) -> None:
-        ids = [send(workspace, range(1000 * n, 1000 * n + 2 * TURN)) for n in range(3)]
+        ids = [send(workspace, range(1000 * n, 1000 * n + TURN + 1)) for n in range(3)]
         served: list[int] = []
         job_id = progress.next_job(workspace)
         while job_id is not None:
@@ -98,7 +98,7 @@ class TestTurns:
         assert_consistent(workspace)
 
     def test_the_pace_goes_on_from_turn_to_turn(self, workspace: Workspace) -> None:
-        job_id = send(workspace, range(3 * TURN))
+        job_id = send(workspace, range(2 * TURN + 1))
         queue = Queue(workspace)
         queue._take_turn(job_id)
         first = progress.read_job(workspace, job_id)

@@ -49,7 +49,7 @@ def test_from_the_first_photo_to_a_suggestion_that_is_right(
     expect(page.get_by_role("heading", name="Put names to faces")).to_be_visible()
     expect(page.get_by_role("heading", name="How it works")).to_be_visible()
     expect(page.get_by_text("Take a photo")).to_be_visible(visible=on_phone)
-    expect(page.get_by_text("Drop photos here")).to_be_visible(visible=not on_phone)
+    expect(page.get_by_text("Drop photos or a folder here")).to_be_visible(visible=not on_phone)
 
     progress = page.get_by_label("Upload", exact=True)
     expect(progress).to_be_hidden()

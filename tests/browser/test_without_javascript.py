@@ -23,7 +23,7 @@ def plain(open_page: Watched, shared_server: Installation) -> Page:
 def test_the_whole_loop(plain: Page, pictures: Pictures) -> None:
     page = plain
     page.goto("/")
-    expect(page.get_by_text("Drop photos here")).to_be_hidden()
+    expect(page.get_by_text("Drop photos or a folder here")).to_be_hidden()
     _send(page, pictures.head("obama.jpg"))
     page.wait_for_url(PHOTO_URL)
     give_name(page, "Somebody else")
@@ -70,6 +70,8 @@ def test_several_photos_at_once_are_worked_off_while_the_page_reloads_itself(pla
     expect(plain.get_by_role("heading", level=1)).to_have_text("Looking for faces")
     expect(plain.get_by_label("Progress of this job").get_by_role("status")).to_have_text("Done")
     plain.get_by_role("link", name="Go on").click()
+    expect(plain).to_have_url(re.compile("/review/$"))
+    plain.goto("/")
     expect(plain.get_by_role("heading", name="Waiting for a name")).to_be_visible()
     expect(plain.get_by_role("main").get_by_role("link", name="1 face waiting")).to_have_count(5)
 

@@ -196,7 +196,9 @@ def _import(workspace: Workspace, begun: progress.Begun, watch: Report | None) -
 def _imported(result: dict[str, Any]) -> str:
     known = result.get("known")
     here = f", {known:,} of them known before" if known else ""
-    return f"{_photos(result)} imported{here}.{_skipped(result)}"
+    named = result.get("named")
+    told = f" {named:,} {'face' if named == 1 else 'faces'} named by XMP." if named else ""
+    return f"{_photos(result)} imported{here}.{told}{_skipped(result)}"
 
 
 def _photos(result: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import InvalidInput, NamesakeError
-from app.labelling import photos
+from app.labelling import photos, sidecars
 from app.labelling.finding import find_faces
 from app.labelling.turns import DEADLY, Turn
 from app.labelling.workspace import Workspace
@@ -61,6 +61,10 @@ def import_next(workspace: Workspace, payload: dict[str, Any], turn: Turn) -> No
     stored = {one.photo.photo_id: name for name, one in zip(names, imported, strict=True) if one.photo}
     refused = [(name, one.problem) for name, one in zip(names, imported, strict=True) if one.problem]
     refused += [(stored[photo_id], error) for photo_id, error in find_faces(workspace, list(stored))]
+    applied = sidecars.apply_found(workspace, {photo_id: folder / name for photo_id, name in stored.items()})
+    named = sum(len(one.named) for one in applied.values())
+    if named:
+        turn.result["named"] = turn.result.get("named", 0) + named
     new = _count_new(workspace, turn, payload["newest"], [one.photo.photo_id for one in imported if one.photo])
     turn.result["known"] = turn.result.get("known", 0) + len(names) - len(refused) - new
     turn.note(len(names), [(_printable(name), error.message) for name, error in refused])

@@ -27,7 +27,7 @@ _REACH = 0.62
 # So many pairs of a waiting and a known face are looked at in a tenth of a second.
 _QUICK = 1_000_000
 # A face of less than this share of the area of the largest one in the photo is in its background.
-_BACKGROUND = 0.6
+_BACKGROUND = 0.7
 _BLOCK = 512
 
 

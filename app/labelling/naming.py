@@ -70,7 +70,7 @@ def apply_names(workspace: Workspace, work: Work, photo_id: int, wanted: Sequenc
         elif why := why_not(work, row, name):
             applied.conflicts.append(Refused(name, each.box, why))
         else:
-            _name(workspace, work, row, name, each.decided)
+            give_name(workspace, work, row, name, each.decided)
             applied.named.append(row.id)
     return applied
 
@@ -87,8 +87,9 @@ def why_not(work: Work, face: Row[Any], name: str) -> str | None:
     return None
 
 
-def _name(workspace: Workspace, work: Work, face: Row[Any], name: str, decided: str | None) -> None:
-    """As decisions.name_face, but nobody has answered a suggestion, and what this very change has named counts."""
+def give_name(workspace: Workspace, work: Work, face: Row[Any], name: str, decided: str | None) -> None:
+    """Give a face a name, as decisions.name_face does, but nobody has answered a suggestion, and what this very change
+    has named counts."""
     person_id = work.person(name)
     near = travelling.faces_like(work.connection, person_id, face.encoding, SAME_PICTURE_DISTANCE)
     used = recognised.used(work.connection, near) if near else set()

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from app.errors import Conflict, InvalidInput, NamesakeError, NotFound
-from app.labelling.naming import Applied, Wanted, apply_names
-from app.labelling.workspace import Workspace
+from app.labelling import drawing
+from app.labelling.naming import Applied, Wanted, apply_names, give_name
+from app.labelling.workspace import Work, Workspace
 from app.recognition import images
 from app.store import files, queries, regions, sidecar
 
@@ -86,7 +87,22 @@ def apply_found(workspace: Workspace, paths: Mapping[int, Path]) -> dict[int, Ap
     if not any(wanted.values()):
         return {}
     with workspace.changing() as work:
-        return {photo_id: apply_names(workspace, work, photo_id, faces) for photo_id, faces in wanted.items() if faces}
+        found = {photo_id: apply_names(workspace, work, photo_id, faces) for photo_id, faces in wanted.items() if faces}
+        for photo_id, applied in found.items():
+            _draw_missing(workspace, work, photo_id, applied)
+        return found
+
+
+def _draw_missing(workspace: Workspace, work: Work, photo_id: int, applied: Applied) -> None:
+    """Make faces of the regions where none was found, as if a human had drawn them."""
+    work.move_files()
+    for each in list(applied.unplaced):
+        with suppress(NamesakeError):
+            face = queries.face(work.connection, drawing.draw_with(workspace, work, photo_id, each.box))
+            assert face is not None  # noqa: S101  (it has just been added)
+            give_name(workspace, work, face, each.name, each.decided)
+            applied.unplaced.remove(each)
+            applied.named.append(face.id)
 
 
 def wanted_faces(read: sidecar.Sidecar, header: images.Header) -> list[Wanted]:

@@ -96,8 +96,10 @@ class Work:
         self._moves += moves
 
     def move_files(self) -> None:
+        """Move them now: for whoever reads a photo in the middle of a change."""
         if self._moves:
             self.journal.move(self._moves)
+            self._moves = []
 
 
 class Workspace:

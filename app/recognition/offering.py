@@ -14,7 +14,7 @@ MOST = 100
 
 # A small group that is someone known with this chance is asked about on its own. The chance that it is not costs one
 # answer; left among the strays it would cost two, to take it out and to name it.
-_PERHAPS = 0.3
+_PERHAPS = 0.2
 # Average linkage has kept a large group apart from a known person's faces for a reason: only this near is it the same.
 _AS_NEAR = 0.54
 _SMALL = 2

@@ -11,13 +11,14 @@ import pytest
 
 from app.errors import InvalidInput
 from app.jobs import Queue
-from app.labelling import progress
+from app.labelling import progress, undoing
 from app.labelling.importing import request_import
 from app.labelling.turns import DEADLY as PASSED_OVER
 from app.labelling.turns import TURN
 from app.labelling.workspace import Workspace
 from tests.labelling.consistency import assert_consistent, rows
 from tests.labelling.squares import SquaresEngine, picture, upload
+from tests.labelling.test_sidecars import xmp_of
 from tests.labelling.workers import DEADLY, die, dies
 
 
@@ -165,4 +166,17 @@ def test_a_photo_that_kills_whoever_looks_at_it_is_passed_over(workspace: Worksp
     (job,) = progress.newest_jobs(workspace)
     assert job["state"] == "done"
     assert job["result"] == {"photos": 20, "known": 0, "skipped": [["1/deadly.png", PASSED_OVER]]}
+    assert_consistent(workspace)
+
+
+def test_names_that_lie_beside_the_photos_come_with_them(workspace: Workspace, home: Path, folder: Path) -> None:
+    fill(folder, **{"a.png": picture("alice", None, "bob"), "b.png": picture("carol")})
+    fill(folder, **{"a.png.xmp": xmp_of(("Alice", 0), ("Behind a hand", 1), width=3)})
+    job = do(workspace, folder)
+    assert job["message"] == "2 photos imported. 2 faces named by XMP."
+    named = rows(home, "SELECT name FROM people JOIN faces ON person_id = people.id ORDER BY left")
+    assert [row["name"] for row in named] == ["Alice", "Behind a hand"]
+    assert_consistent(workspace)
+    undoing.undo(workspace)
+    assert rows(home, "SELECT DISTINCT status FROM faces WHERE status != 'removed'") == [{"status": "inbox"}]
     assert_consistent(workspace)

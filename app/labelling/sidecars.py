@@ -95,8 +95,8 @@ def apply_found(workspace: Workspace, paths: Mapping[int, Path]) -> dict[int, Ap
 
 def _draw_missing(workspace: Workspace, work: Work, photo_id: int, applied: Applied) -> None:
     """Make faces of the regions where none was found, as if a human had drawn them."""
-    work.move_files()
     for each in list(applied.unplaced):
+        work.move_files()  # a name before this one may have sent the photo elsewhere
         with suppress(NamesakeError):
             face = queries.face(work.connection, drawing.draw_with(workspace, work, photo_id, each.box))
             assert face is not None  # noqa: S101  (it has just been added)

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run serve test check fit-openset evaluate bench screenshots clean
+.PHONY: help setup demo run serve test check fit-openset evaluate effort bench screenshots clean
 
 help:
 	@echo "make demo   set up, fill in public sample photos, serve on http://127.0.0.1:8000"
@@ -12,6 +12,7 @@ help:
 	@echo "make check  style, types and architecture"
 	@echo "make fit-openset FACES=folder  fit the confidence anew on photos of your own"
 	@echo "make evaluate  how well people are told apart, on photos of your own (FACES=folder)"
+	@echo "make effort  how many decisions it takes to name everyone, on photos of your own (FACES=folder)"
 	@echo "make bench  how fast it is beside face_recognition, on photos of your own (FACES=folder)"
 	@echo "make screenshots  the pictures in the README"
 	@echo "make clean  remove the virtual environment (never your photos)"
@@ -56,6 +57,10 @@ fit-openset: .venv/ready-to-develop
 # Photos laid out as above. Checks on those that the confidence was not fitted on, and writes the tables into the docs.
 evaluate: .venv/ready-to-develop
 	$(BIN)/python -m benchmarks.evaluate $(FACES) --output docs/accuracy.md
+
+# Photos laid out as above. Plays the human over HTTP until nothing is left, and writes the table into the docs.
+effort: .venv/ready-to-develop
+	$(BIN)/python -m benchmarks.effort $(FACES) --output docs/effort.md
 
 # The pictures in the README, made by the browser tests.
 screenshots: .venv/ready-to-develop

@@ -14,6 +14,7 @@ from app.config import PROJECT
 from app.recognition.engine import Eyesight
 from app.recognition.onnx_engine import OnnxEngine
 from benchmarks.documents import BEGIN, END, write_between_markers
+from benchmarks.effort import Human, Played, play
 from benchmarks.speed import alone, networks, theirs
 from benchmarks.speed.measuring import Row, by_turns, table
 from benchmarks.speed.photos import Photos, below, enlarged, gather
@@ -130,3 +131,53 @@ def test_the_document_explains_every_row_of_its_table() -> None:
     assert rows
     explained = set(re.findall(r"\*\*(.+?)\*\*", DOCUMENT.replace("\n  ", " ")))
     assert set(rows) - explained == set()
+
+
+# --- the decisions it takes
+
+
+def group_of(*faces: int, suggested: str | None = None) -> dict[str, object]:
+    suggestion = None if suggested is None else {"label": suggested, "confidence": 0.9}
+    return {"faces": [{"id": face} for face in faces], "suggestion": suggestion, "kind": "new"}
+
+
+@pytest.mark.parametrize(
+    ("group", "said", "unticked"),
+    [
+        (group_of(1, 2, 9), {"action": "confirm", "label": "Ana", "face_id": [1, 2], "reject_id": [9]}, 1),
+        (
+            group_of(1, 2, 3, suggested="Bob"),
+            {"action": "confirm", "label": "Bob", "face_id": [3], "reject_id": [1, 2]},
+            2,
+        ),
+        (group_of(1, 2, suggested="Bob"), {"action": "confirm", "label": "Ana", "face_id": [1, 2], "reject_id": []}, 0),
+        (group_of(8, 9, 3), {"action": "ignore", "face_id": [8, 9], "reject_id": [3]}, 1),
+        (group_of(1, 9), {"action": "confirm", "label": "Ana", "face_id": [1], "reject_id": [9]}, 1),
+    ],
+)
+def test_the_played_human_names_whom_it_knows_and_unticks_the_rest(
+    group: dict[str, object], said: dict[str, object], unticked: int
+) -> None:
+    human = Human.__new__(Human)
+    human._known = {1: "Ana", 2: "Ana", 3: "Bob"}
+    assert human.answer(group) == (said, unticked)
+
+
+def test_every_answer_and_every_unticked_face_is_a_decision() -> None:
+    played = Played(people=10, faces=60, answers=11, unticked=2, right=0.996)
+    assert (played.decisions, played.a_person, played.holds) == (13, 1.3, True)
+    assert not Played(people=10, faces=60, answers=12, unticked=2, right=1.0).holds
+    assert not Played(people=10, faces=60, answers=10, right=0.99).holds
+    assert not Played(people=10, faces=60, answers=10, right=1.0, named_strangers=1).holds
+
+
+def test_the_game_is_played_to_the_end(sample_photos: dict[str, Path], models_folder: Path, tmp_path: Path) -> None:
+    people = []
+    for label, names in {"Obama": ("obama", "obama2"), "Biden": ("biden",)}.items():
+        for name in names:
+            people.append(tmp_path / "people" / label / f"{name}.jpg")
+            people[-1].parent.mkdir(parents=True, exist_ok=True)
+            people[-1].write_bytes(sample_photos[f"{name}.jpg"].read_bytes())
+    played = play(people, [], tmp_path / "home", models_folder)
+    assert (played.people, played.faces, played.right) == (2, 3, 1.0)
+    assert 2 <= played.decisions <= 5

@@ -93,13 +93,21 @@ def dismiss(workspace: Workspace, face_id: int, action: str | None) -> None:
 
 
 def name_face(
-    workspace: Workspace, work: Work, face: Row[Any], name: str, kind: str, suggestion: Suggestion | None = None
+    workspace: Workspace,
+    work: Work,
+    face: Row[Any],
+    name: str,
+    kind: str,
+    suggestion: Suggestion | None = None,
+    on_screen: dict[str, Any] | None = None,
 ) -> None:
-    """Give a face a name, and all that follows from it. suggestion: what was made of it, when that is at hand."""
+    """Give a face a name, and all that follows from it. suggestion: what was made of it, and what of that was on the
+    screen; worked out where it is not at hand."""
     person_id = work.person(name)
     work.watch(FACE, face.id)
     suggestion = suggestion or reading.suggest(workspace, [face])[face.id]
-    on_screen = shown(suggestion) if face.status == "inbox" else None
+    if face.status == "inbox":
+        on_screen = on_screen or shown(suggestion)
     queries.accept(work.connection, face.id, person_id)
     decide(work, face, kind, status="labelled", person_id=person_id, suggestion=on_screen)
     recognising.remember_twin(work.connection, face.id, suggestion, person_id)
@@ -171,10 +179,11 @@ def _on_screen(workspace: Workspace, face: Row[Any]) -> dict[str, Any]:
     return shown(reading.suggest(workspace, [face])[face.id])
 
 
-def shown(suggestion: Suggestion) -> dict[str, Any]:
-    """A suggestion as the journal keeps it."""
-    told: dict[str, Any] = {"person_id": suggestion.person, "confidence": suggestion.confidence}
-    if not suggestion.candidates:
+def shown(suggestion: Suggestion, *, asked: bool = True) -> dict[str, Any]:
+    """A suggestion as the journal keeps it. asked: whether the human was asked if it is the best known name; what is
+    said where nobody was suggested teaches nothing about how sure suggestions may be."""
+    told: dict[str, Any] = {"person_id": suggestion.person if asked else None, "confidence": suggestion.confidence}
+    if not asked or not suggestion.candidates:
         return told
     best = suggestion.candidates[0]
     return told | {"best_id": best.person, "chance": best.chance, "familiar": suggestion.familiar}

@@ -53,6 +53,7 @@ class Inbox:
         self._grouping = Grouping()
         self._view: View | None = None
         self._read: tuple[list[Offer], dict[int, Suggestion]] | None = None
+        self._counts: dict[int, int] = {}  # of each person's faces in the view
         self._distances: dict[tuple[int, int, int, int], float] = {}
         self._calibration = workspace.calibration
 
@@ -107,6 +108,8 @@ class Inbox:
         wanted = [face_id for face_id in self._faces if face_id in touched or face_id in fresh]
         found = self._workspace.recognise(self._stacked(wanted)) if wanted else []
         self._suggestions |= dict(zip(wanted, found, strict=True))
+        if self._view is not view:
+            self._counts = dict(zip(view.people.tolist(), view.counts.tolist(), strict=True))
         self._view, self._calibration = view, learnt
 
     def _touched(self, view: View) -> set[int]:
@@ -149,13 +152,11 @@ class Inbox:
     def _distance(self, face_ids: Sequence[int], person: int) -> float:
         """On average over all pairs; worked out again when the group or the person has another number of faces."""
         assert self._view is not None  # noqa: S101  (whoever is suggested is in it)
-        known = self._view.encodings[self._view.persons == person]
-        if not len(known):
-            return float("inf")
-        key = (face_ids[0], len(face_ids), person, len(known))
+        key = (face_ids[0], len(face_ids), person, self._counts.get(person, 0))
         if key not in self._distances:
-            some = self._stacked(face_ids)
-            self._distances[key] = float(np.linalg.norm(some[:, np.newaxis] - known, axis=2).mean())
+            known = self._view.encodings[self._view.persons == person]
+            apart = np.linalg.norm(self._stacked(face_ids)[:, np.newaxis] - known, axis=2)
+            self._distances[key] = float(apart.mean()) if len(known) else float("inf")
         return self._distances[key]
 
     def _is_behind(self, face_id: int) -> bool:

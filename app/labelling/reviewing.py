@@ -75,16 +75,18 @@ def answer(
         raise InvalidInput(f"At most {_MOST:,} faces can be answered at once.")
     if len({*face_ids, *reject_ids}) < len(face_ids) + len(reject_ids):
         raise InvalidInput("The same face is given twice.")
-    _offers, suggestions = inbox_of(workspace).read()
+    offers, suggestions = inbox_of(workspace).read()
+    asked = {face_id for offer in offers if offer.person is not None for face_id in offer.face_ids}
+    shown = {face_id: decisions.shown(one, asked=face_id in asked) for face_id, one in suggestions.items()}
     with workspace.changing() as work:
         kept, rejected = _waiting(work, face_ids), _waiting(work, reject_ids)
         more = 0
         if action == "confirm":
-            _confirm(workspace, work, name, kept, rejected, suggestions)
+            _confirm(workspace, work, name, kept, rejected, suggestions, shown)
         elif action == "skip":
             _put_off(work, [*kept, *rejected])
         else:
-            more = _dismiss(work, action, kept, rejected, suggestions)
+            more = _dismiss(work, action, kept, rejected, suggestions, shown)
     assert work.action is not None  # noqa: S101  (there was at least one face)
     return {"applied": len(kept), "message": _said(action, name, len(kept), more), "decision_id": work.action}
 
@@ -116,15 +118,15 @@ def _confirm(
     kept: list[Row[Any]],
     rejected: list[Row[Any]],
     suggestions: dict[int, Suggestion],
+    shown: dict[int, Json],
 ) -> None:
     for face in kept:
-        decisions.name_face(workspace, work, face, name, "confirm", suggestions.get(face.id))
+        decisions.name_face(workspace, work, face, name, "confirm", suggestions.get(face.id), shown.get(face.id))
     _remember_twins(work, kept)
     person = work.person(name)
     for face in rejected:
-        suggestion = suggestions.get(face.id)
-        shown = None if suggestion is None else decisions.shown(suggestion)
-        decisions.decide(work, face, "reject", status="inbox", person_id=None, suggestion=shown, rejected=person)
+        on_screen = shown.get(face.id)
+        decisions.decide(work, face, "reject", status="inbox", person_id=None, suggestion=on_screen, rejected=person)
         queries.reject(work.connection, face.id, person)
 
 
@@ -143,13 +145,12 @@ def _dismiss(
     kept: list[Row[Any]],
     rejected: list[Row[Any]],
     suggestions: dict[int, Suggestion],
+    shown: dict[int, Json],
 ) -> int:
     """Put the faces aside, and strangers' look-alikes with them; how many of those there were."""
     status = decisions.DISMISSALS[action]
     for face in kept:
-        suggestion = suggestions.get(face.id)
-        shown = None if suggestion is None else decisions.shown(suggestion)
-        decisions.decide(work, face, action, status=status, person_id=None, suggestion=shown)
+        decisions.decide(work, face, action, status=status, person_id=None, suggestion=shown.get(face.id))
     _put_off(work, rejected)
     if action != "ignore":
         return 0

@@ -18,7 +18,7 @@ from pathlib import Path
 from app.config import PREFIX, PROJECT
 from app.recognition import onnx_models
 from benchmarks.documents import write_between_markers
-from benchmarks.speed import folders, networks, suggestions, uploads
+from benchmarks.speed import folders, networks, review, suggestions, uploads
 from benchmarks.speed.measuring import Row, caption, table, tell
 from benchmarks.speed.photos import gather
 
@@ -41,6 +41,7 @@ def main() -> int:
             "encode": lambda: iter([networks.encode_one_chip(photos, models)]),
             "detect": lambda: networks.detect(photos, models, quick=options.quick),
             "suggest": suggestions.suggest,
+            "review": lambda: review.next_group(work, models),
             "folder": lambda: folders.encode_folders(photos, home),
             "upload": lambda: uploads.upload(photos, models, work),
             "start": lambda: uploads.start(photos, models, work),
@@ -64,7 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="without the row that takes dlib a minute")
     parser.add_argument(
         "--only",
-        choices=["encode", "detect", "suggest", "folder", "upload", "start", "memory"],
+        choices=["encode", "detect", "suggest", "review", "folder", "upload", "start", "memory"],
         help="these rows alone",
     )
     parser.add_argument("--output", type=Path, help="a document with markers, between which the table goes")

@@ -77,7 +77,11 @@ def answer(
         raise InvalidInput("The same face is given twice.")
     offers, suggestions = inbox_of(workspace).read()
     asked = {face_id for offer in offers if offer.person is not None for face_id in offer.face_ids}
-    shown = {face_id: decisions.shown(one, asked=face_id in asked) for face_id, one in suggestions.items()}
+    shown = {
+        face_id: decisions.shown(suggestions[face_id], asked=face_id in asked)
+        for face_id in (*face_ids, *reject_ids)
+        if face_id in suggestions
+    }
     with workspace.changing() as work:
         kept, rejected = _waiting(work, face_ids), _waiting(work, reject_ids)
         more = 0

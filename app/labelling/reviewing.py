@@ -35,8 +35,10 @@ _inboxes: WeakKeyDictionary[Workspace, Inbox] = WeakKeyDictionary()
 _making = threading.Lock()
 
 
-def read_review(workspace: Workspace) -> Json:
+def read_review(workspace: Workspace, face_id: int | None = None) -> Json:
     """{"group", "remaining"} as GET /review/ answers them: the group to decide next, None when nothing waits.
+
+    face_id: the group with this face is asked for, if it still waits.
 
     A group: {"id", "kind", "suggestion", "candidates", "faces", "known"}. kind: of recognition.offering. known:
     labelled faces of the suggested person, those nearest to the group. remaining: {"faces", "groups", "decisions"}, the
@@ -48,7 +50,8 @@ def read_review(workspace: Workspace) -> Json:
         "groups": len(offers),
         "decisions": round(sum(map(_expected_decisions, offers))),
     }
-    group = _describe(workspace, offers[0], suggestions) if offers else None
+    chosen = next((offer for offer in offers if face_id in offer.face_ids), offers[0] if offers else None)
+    group = None if chosen is None else _describe(workspace, chosen, suggestions)
     return {"group": group, "remaining": remaining}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.labelling.workspace import Workspace
-from app.store import queries
+from app.store import jobs, queries
 
 
 def waiting_photos(workspace: Workspace, limit: int = 24) -> list[dict[str, Any]]:
@@ -37,3 +37,9 @@ def next_waiting(workspace: Workspace, photo_id: int) -> int | None:
 def count_inbox(workspace: Workspace) -> int:
     with workspace.database.read() as connection:
         return queries.count_faces(connection).get("inbox", 0)
+
+
+def is_searching(workspace: Workspace) -> bool:
+    """Whether photos are still being looked at in the background, so that more faces will come."""
+    with workspace.database.read() as connection:
+        return any(job.kind != "reset" for job in jobs.unfinished(connection))

@@ -1,0 +1,126 @@
+// Answers without loading the page anew: the form is sent, and what comes back takes the place of what is there. The
+// page itself stays, so that a failed request loses nothing.
+
+import { followKeys } from "./review_keys.js";
+import { openPeek } from "./review_peek.js";
+import { suggestNames } from "./names.js";
+
+const AGAIN_MS = 4000;
+const PICTURES_MS = 400;
+const main = document.getElementById("main");
+const $ = (id) => document.getElementById(id);
+let busy = false;
+
+function tell(words) {
+  $("trouble").querySelector("span").textContent = words;
+  $("trouble").hidden = words === "";
+}
+
+function countTicks() {
+  const form = $("review");
+  if (!form) return;
+  const boxes = [...form.elements].filter((each) => each.name === "face_id");
+  const ticked = boxes.filter((each) => each.checked).length;
+  const name = form.dataset.name;
+  const all = ticked === boxes.length;
+  const words = $("yes");
+  if (words && name) {
+    const who = document.createElement("bdi");
+    who.textContent = name;
+    const start = boxes.length === 1 ? "Yes, this is " : all ? `Yes, all ${ticked} are ` : ticked === 1 ? "Yes, only this is " : `Yes, these ${ticked} are `;
+    words.replaceChildren(ticked ? start : "None of them is ", who);
+  } else if (words) {
+    words.textContent = all ? "Ignore them all" : `Ignore ${ticked}, ask about ${boxes.length - ticked} later`;
+  }
+  if ($("all")) $("all").firstChild.textContent = ticked ? "Tick none" : "Tick all";
+}
+
+function settle() {
+  document.documentElement.classList.add("live");
+  for (const field of main.querySelectorAll("[data-people]")) suggestNames(field);
+  countTicks();
+  // The first thing asked: a face to look at, or the name that is wanted. A finger would only get a keyboard in the way.
+  const field = $("label");
+  const asked = field && !$("review").dataset.name && matchMedia("(pointer: fine)").matches ? field : $("review")?.querySelector("[name=face_id]");
+  asked?.focus({ preventScroll: true });
+  if ($("coming")) setTimeout(lookAgain, AGAIN_MS);
+}
+
+// The pictures of the next group come first, but nobody waits for a slow one.
+function pictures(page) {
+  const loading = [...page.querySelectorAll(".offer img")].slice(0, 24).map((each) => {
+    const picture = new Image();
+    picture.src = each.getAttribute("src");
+    return picture.decode().catch(() => {});
+  });
+  return Promise.race([Promise.all(loading), new Promise((done) => setTimeout(done, PICTURES_MS))]);
+}
+
+async function load(request) {
+  const answer = await fetch(request.url, { ...request, headers: { Accept: "text/html" }, cache: "no-store" });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!answer.ok) throw new Error(page.getElementById("message")?.textContent ?? "");
+  return page;
+}
+
+function swap(page) {
+  main.replaceChildren(...page.getElementById("main").childNodes);
+  const badge = page.getElementById("inbox");
+  if (badge && $("inbox")) $("inbox").replaceWith(badge);
+  else $("inbox")?.remove();
+  scrollTo(0, 0);
+  settle();
+}
+
+async function send(form, submitter) {
+  if (busy) return;
+  busy = true;
+  tell("");
+  main.setAttribute("aria-busy", "true");
+  try {
+    const body = new URLSearchParams(new FormData(form, submitter));
+    const page = await load({ url: form.getAttribute("action"), method: "POST", body });
+    await pictures(page);
+    swap(page);
+  } catch (error) {
+    const offline = error instanceof TypeError;
+    tell(offline ? "The answer did not arrive. Nothing is lost: try again." : error.message || "That did not work. Try again.");
+    $("trouble").scrollIntoView({ block: "nearest" });
+  } finally {
+    busy = false;
+    main.removeAttribute("aria-busy");
+  }
+}
+
+// Only what says how much is left changes while somebody is at work on a group.
+async function lookAgain() {
+  try {
+    const page = await load({ url: "/review/" });
+    if (busy) return;
+    if (!$("review")) return swap(page);
+    const left = page.getElementById("left");
+    if (left) $("left").replaceWith(left);
+    if (!page.getElementById("coming")) return $("coming")?.remove();
+  } catch { /* The next look may fare better. */ }
+  setTimeout(lookAgain, AGAIN_MS);
+}
+
+main.addEventListener("submit", (event) => {
+  if (event.target.method === "dialog") return;
+  event.preventDefault();
+  send(event.target, event.submitter);
+});
+main.addEventListener("change", countTicks);
+main.addEventListener("click", (event) => {
+  const link = event.target.closest?.(".peek");
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) openPeek(event, link);
+  if (event.target.closest?.("#help-button")) $("help").showModal();
+  if (event.target.closest?.("#all")) {
+    const boxes = [...main.querySelectorAll("[name=face_id]")];
+    const some = boxes.some((each) => each.checked);
+    for (const box of boxes) box.checked = !some;
+    countTicks();
+  }
+});
+followKeys();
+settle();

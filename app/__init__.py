@@ -15,7 +15,7 @@ from app.labelling.adopting import adopt_found_pickle
 from app.labelling.photos import MEBIBYTE
 from app.labelling.reconciling import reconcile
 from app.labelling.workspace import Workspace
-from app.views import admin, decisions, doubts, faces, insights, jobs, people, photos, review, travel, upload
+from app.views import admin, aside, decisions, doubts, faces, insights, jobs, people, photos, review, travel, upload
 
 log = logging.getLogger("namesake")
 
@@ -46,7 +46,7 @@ def create_app(home: Path | None = None, **overrides: Any) -> Flask:
     _speak()
     http.init_app(app)
     security.init_app(app)
-    for page in (upload, photos, faces, review, decisions, people, doubts, insights, admin, jobs, travel):
+    for page in (upload, photos, faces, review, decisions, aside, people, doubts, insights, admin, jobs, travel):
         app.register_blueprint(page.bp)
     cli.init_app(app)
     # After security's checks: who may not ask at all is told that, not how.

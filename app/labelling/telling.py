@@ -12,6 +12,8 @@ from app.store import changes, queries
 
 Json = dict[str, Any]
 
+# Under what a decision keeps whom it is about, where that is not whom the face is.
+_WHOM = {"reject": "rejected", "unreject": "accepted"}
 _SHOWN = 4
 """faces of a decision that a list shows"""
 
@@ -61,7 +63,8 @@ def _in_words(decided: Sequence[Row[Any]], names: dict[int, str]) -> str:
 
 def _sentence(kind: str, rows: Sequence[Row[Any]], names: dict[int, str]) -> str:
     before, after = rows[0].before, rows[0].after
-    people = {names.get(row.after.get("rejected" if kind == "reject" else "person_id"), "someone") for row in rows}
+    whom = _WHOM.get(kind, "person_id")
+    people = {names.get(row.after.get(whom), "someone") for row in rows}
     name = people.pop() if len(people) == 1 else "several people"
     faces = "a face" if len(rows) == 1 else f"{len(rows):,} faces"
     match kind:
@@ -73,6 +76,8 @@ def _sentence(kind: str, rows: Sequence[Row[Any]], names: dict[int, str]) -> str
             return f"Let {faces} wait for a name again"
         case "reject":
             return f"Said that {faces} {'is' if len(rows) == 1 else 'are'} not {name}"
+        case "unreject":
+            return f"Allowed {faces} to be {name} again"
         case "ignore":
             return f"Ignored {faces}"
         case "not_a_face":

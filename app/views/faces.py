@@ -6,13 +6,13 @@ from flask import Blueprint, flash, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.http import next_page, wants_html, whole_number, workspace
-from app.labelling import decisions, reading, recognising
+from app.labelling import aside, decisions, reading, recognising
 from app.labelling.waiting import next_waiting
 
 bp = Blueprint("faces", __name__)
 
 # Where a form may lead back to, by the word in its field `back`; else to the photo.
-_BACK = {"doubts": "doubts.index"}
+_BACK = {"doubts": "doubts.index", "aside": "aside.index"}
 
 
 @bp.post("/confirm/")
@@ -52,6 +52,12 @@ def reject(face_id: int) -> ResponseReturnValue:
     return _answer(face_id, "Noted. It will not be suggested for this face again.")
 
 
+@bp.post("/faces/<id:face_id>/accept", strict_slashes=False)
+def accept(face_id: int) -> ResponseReturnValue:
+    aside.accept(workspace(), face_id, request.form.get("label"))
+    return _answer(face_id, "Taken back. This name may be suggested for the face again.")
+
+
 @bp.post("/faces/<id:face_id>/dismiss", strict_slashes=False)
 def dismiss(face_id: int) -> ResponseReturnValue:
     decisions.dismiss(workspace(), face_id, request.form.get("action"))
@@ -73,7 +79,8 @@ def _answer(face_id: int, said: str) -> ResponseReturnValue:
         flash(said, "success")
         back = _BACK.get(request.form.get("back", ""))
         if back:
-            return next_page(back)
+            which = {"which": request.form["which"]} if "which" in request.form else {}
+            return next_page(back, **which)
         return next_page("photos.show", photo_id=face["photo_id"], _anchor=f"face-{face_id}")
     return jsonify(face)
 

@@ -4,7 +4,7 @@ const SHOWN = 8;
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().trim();
 let asked = null;
 
-// Asked once a page; a failure leaves a plain field.
+// Asked once; a failure leaves a plain field.
 async function people() {
   asked ??= fetch("/people/", { headers: { Accept: "application/json" } })
     .then((answer) => (answer.ok ? answer.json() : { people: [] }))
@@ -12,6 +12,8 @@ async function people() {
     .catch(() => { asked = null; return []; });
   return asked;
 }
+
+export const askAgain = () => { asked = null; };
 
 // Who begins so comes first, then whose second name does, then who has it anywhere; the best known first.
 function matching(all, words) {

@@ -1,5 +1,7 @@
 // Ties each face's card to its box, and lets the keyboard do all of it.
 
+import { suggestNames } from "./names.js";
+
 const cards = [...document.querySelectorAll(".face")];
 const boxes = new Map(cards.map((card) => [card, document.querySelector(`.box[href="#${card.id}"]`)]));
 const CONTROLS = "button, summary, input:not([type=hidden])";
@@ -48,6 +50,8 @@ for (const [card, box] of boxes) {
   }
   box?.addEventListener("click", () => requestAnimationFrame(() => enter(card)));
 }
+
+for (const field of document.querySelectorAll(".combo .field")) suggestNames(field);
 
 // An address that names a face keeps the browser from autofocus.
 const named = cards.find((card) => `#${card.id}` === location.hash && card.matches(".face-inbox"));

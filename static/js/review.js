@@ -2,8 +2,9 @@
 // page itself stays, so that a failed request loses nothing.
 
 import { followKeys } from "./review_keys.js";
+import { countTicks, tickAll } from "./review_ticks.js";
 import { openPeek } from "./review_peek.js";
-import { suggestNames } from "./names.js";
+import { askAgain, suggestNames } from "./names.js";
 
 const AGAIN_MS = 4000;
 const PICTURES_MS = 400;
@@ -16,33 +17,13 @@ function tell(words) {
   $("trouble").hidden = words === "";
 }
 
-function countTicks() {
-  const form = $("review");
-  if (!form) return;
-  const boxes = [...form.elements].filter((each) => each.name === "face_id");
-  const ticked = boxes.filter((each) => each.checked).length;
-  const name = form.dataset.name;
-  const all = ticked === boxes.length;
-  const words = $("yes");
-  if (words && name) {
-    const who = document.createElement("bdi");
-    who.textContent = name;
-    const start = boxes.length === 1 ? "Yes, this is " : all ? `Yes, all ${ticked} are ` : ticked === 1 ? "Yes, only this is " : `Yes, these ${ticked} are `;
-    words.replaceChildren(ticked ? start : "None of them is ", who);
-  } else if (words) {
-    words.textContent = all ? "Ignore them all" : `Ignore ${ticked}, ask about ${boxes.length - ticked} later`;
-  }
-  if ($("all")) $("all").firstChild.textContent = ticked ? "Tick none" : "Tick all";
-}
-
 function settle() {
   document.documentElement.classList.add("live");
   for (const field of main.querySelectorAll("[data-people]")) suggestNames(field);
   countTicks();
-  // The first thing asked: a face to look at, or the name that is wanted. A finger would only get a keyboard in the way.
-  const field = $("label");
-  const asked = field && !$("review").dataset.name && matchMedia("(pointer: fine)").matches ? field : $("review")?.querySelector("[name=face_id]");
-  asked?.focus({ preventScroll: true });
+  // Keys are pressed on a face. A finger needs no focus, but whoever listens is told where the page begins again.
+  const face = matchMedia("(pointer: fine)").matches ? $("review")?.querySelector("[name=face_id]") : null;
+  (face ?? main).focus({ preventScroll: true });
   if ($("coming")) setTimeout(lookAgain, AGAIN_MS);
 }
 
@@ -81,6 +62,7 @@ async function send(form, submitter) {
     const body = new URLSearchParams(new FormData(form, submitter));
     const page = await load({ url: form.getAttribute("action"), method: "POST", body });
     await pictures(page);
+    askAgain();
     swap(page);
   } catch (error) {
     const offline = error instanceof TypeError;
@@ -115,12 +97,7 @@ main.addEventListener("click", (event) => {
   const link = event.target.closest?.(".peek");
   if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) openPeek(event, link);
   if (event.target.closest?.("#help-button")) $("help").showModal();
-  if (event.target.closest?.("#all")) {
-    const boxes = [...main.querySelectorAll("[name=face_id]")];
-    const some = boxes.some((each) => each.checked);
-    for (const box of boxes) box.checked = !some;
-    countTicks();
-  }
+  if (event.target.closest?.("#all")) tickAll();
 });
 followKeys();
 settle();

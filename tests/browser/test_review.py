@@ -312,11 +312,10 @@ def test_faces_come_by_themselves_while_photos_are_searched(
 ) -> None:
     """The page of an empty inbox fills, without anybody touching it."""
     photos = [pictures.head(name) for name in ("obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg")]
+    photos.append(pictures.head("biden.jpg", mirrored=True))
     page, watcher = open_page(server, java_script_enabled=False), open_page(server)
     page.goto("/")
-    page.locator("#file").set_input_files(
-        [str(photo) for photo in (*photos, pictures.head("biden.jpg", mirrored=True))]
-    )
+    page.locator("#file").set_input_files([str(photo) for photo in photos])
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url("**/jobs/*/")
     watcher.goto("/review/")

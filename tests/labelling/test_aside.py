@@ -34,9 +34,8 @@ def test_a_no_that_is_forgotten_is_suggested_again(workspace: Workspace, home: P
     assert_consistent(home)
 
 
-def test_forgetting_a_no_can_be_undone(workspace: Workspace, home: Path, rejected: int) -> None:
-    with undone_leaves_no_trace(workspace, home):
-        aside.accept(workspace, rejected, "alice")
+def test_forgetting_a_no_can_be_undone(workspace: Workspace, rejected: int) -> None:
+    undone_leaves_no_trace(workspace, lambda: aside.accept(workspace, rejected, "alice"))
     assert [face["id"] for face in aside.read_aside(workspace)["faces"]] == [rejected]
 
 

@@ -113,3 +113,7 @@ def test_closing_the_page_on_the_way_is_warned_of(server: Installation, open_pag
     warned.value.dismiss()
     waiting[0].continue_()
     expect(bulk(page).get_by_role("status").first).to_have_text(re.compile("stored$"), timeout=30_000)
+
+
+def test_nothing_of_it_is_shown_before_there_is_anything_to_show(server: Installation, open_page: Watched) -> None:
+    expect(bulk(open_page(server))).to_be_hidden()

@@ -12,10 +12,12 @@ from app.labelling.recognising import describe_use, flaws_of, picture_repeated
 from app.labelling.workspace import Workspace
 from app.recognition.engine import most_prominent
 from app.recognition.openset import Suggestion
-from app.store import queries, recognised
+from app.store import people, queries, recognised
 
 Json = dict[str, Any]
 
+# So many names a field without scripts lists: more make every page slow, and nobody looks through them.
+_NAMES = 1000
 # A name less likely than this is not worth offering for someone new.
 _WORTH_OFFERING = 0.01
 
@@ -100,6 +102,12 @@ def read_people(workspace: Workspace) -> list[Json]:
     """Everyone with a labelled face, by name."""
     with workspace.database.read() as connection:
         return [_person(row) for row in queries.known_people(connection)]
+
+
+def read_names(workspace: Workspace) -> list[str]:
+    """The names a field offers to choose from; where there are very many, those first in the alphabet."""
+    with workspace.database.read() as connection:
+        return people.names_in_use(connection, _NAMES)
 
 
 def read_person(workspace: Workspace, person_id: int) -> Json:

@@ -20,6 +20,15 @@ def has_faces(connection: Connection, person_id: int) -> bool:
     return connection.execute(query.where(faces.c.person_id == person_id, photos.c.state == "live")).first() is not None
 
 
+def names_in_use(connection: Connection, limit: int) -> list[str]:
+    """The names of people with a face, in the order of their letters, so many at most."""
+    live = select(faces.c.id).join(photos, photos.c.id == faces.c.photo_id)
+    has_face = exists(live.where(faces.c.person_id == people.c.id, photos.c.state == "live"))
+    return list(
+        connection.execute(select(people.c.name).where(has_face).order_by(people.c.name).limit(limit)).scalars()
+    )
+
+
 def photos_named_for(connection: Connection, person_id: int) -> list[int]:
     """The photos whose files in training carry this person's name, in the order of their numbers."""
     query = select(photos.c.id).where(

@@ -27,7 +27,7 @@ def show(photo_id: int) -> ResponseReturnValue:
         page="photos",
         photo=photo,
         faces=faces,
-        people=[person["name"] for person in reading.read_people(workspace())],
+        people=reading.read_names(workspace()),
         next_photo=following and f"/photos/{following}/",
         done=all(face["status"] != "inbox" for face in faces),
     )

@@ -17,7 +17,7 @@ def show() -> ResponseReturnValue:
     review = reviewing.read_review(workspace(), whole_number("face_id"))
     if not wants_html():
         return jsonify(review)
-    names = [person["name"] for person in reading.read_people(workspace())]
+    names = reading.read_names(workspace())
     more_to_come = waiting.is_searching(workspace())
     return render_template("review/index.html", page="review", names=names, more_to_come=more_to_come, **review)
 

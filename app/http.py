@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Flask, current_app, flash, g, jsonify, redirect, render_template, request, url_for
@@ -100,6 +100,7 @@ def init_app(app: Flask) -> None:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.default = _as_json  # type: ignore[attr-defined]
     app.add_template_filter(_when, "when")
+    app.add_template_filter(_ago, "ago")
 
 
 @health.get("/healthz")
@@ -120,6 +121,18 @@ def _as_json(value: Any) -> Any:
 def _when(value: datetime) -> str:
     """A moment in the store's time, UTC, as a person writes it: 5 March 2026, 14:05 UTC."""
     return f"{value.day} {value:%B %Y, %H:%M} UTC"
+
+
+def _ago(value: datetime, now: datetime | None = None) -> str:
+    """How long ago a moment in the store's time was, in words; beyond a week the day itself."""
+    seconds = int(((now or datetime.now(UTC).replace(tzinfo=None)) - value).total_seconds())
+    for unit, length, limit in (("minute", 60, 60), ("hour", 3600, 24), ("day", 86400, 8)):
+        count = seconds // length
+        if count < 1:
+            return "just now"
+        if count < limit:
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return f"{value.day} {value:%B %Y}"
 
 
 def _name_request() -> None:

@@ -10,6 +10,9 @@ from sqlalchemy import Connection, Row
 
 from app.store import history
 
+# What is said about a face besides what it is: the answer stands.
+_BESIDES = ("vouch", "recognise", "unreject")
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -52,6 +55,8 @@ def find_answers(decisions: Iterable[Row[Any]], named_otherwise: Sequence[Row[An
     for decision in decisions:
         if decision.kind == "reset":
             names.forget()
+            continue
+        if decision.kind in _BESIDES:
             continue
         face_id, person = decision.face_id, decision.after.get("person_id")
         known = names.known_before(decision)

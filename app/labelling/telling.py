@@ -16,18 +16,20 @@ Json = dict[str, Any]
 _WHOM = {"reject": "rejected", "unreject": "accepted"}
 _SHOWN = 4
 """faces of a decision that a list shows"""
+_LOOKED = 50
 
 
 def recent_decisions(workspace: Workspace, limit: int = 10) -> list[Json]:
     """What was decided last, newest first: {"decision_id", "what", "created", "undone", "can_undo", "face_ids"}.
 
-    can_undo: it stands, and what it changed is on record.
+    can_undo: it stands, and what it changed is on record. face_ids: up to four of its faces that are still there.
     """
     with workspace.database.read() as connection:
         actions = changes.newest_actions(connection, limit)
         standing = set(changes.newest_actions(connection, limit, standing=True))
         decided = changes.decisions_of(connection, actions)
-        names = queries.names(connection)
+        names = _names(connection, [row for rows in decided.values() for row in rows])
+        shown = _faces_shown(connection, decided)
         return [
             {
                 "decision_id": action,
@@ -35,7 +37,7 @@ def recent_decisions(workspace: Workspace, limit: int = 10) -> list[Json]:
                 "created": decided[action][0].created_at,
                 "undone": decided[action][0].undone_at is not None,
                 "can_undo": action in standing,
-                "face_ids": [row.face_id for row in decided[action] if row.face_id is not None][:_SHOWN],
+                "face_ids": shown[action],
             }
             for action in actions
         ]
@@ -49,7 +51,26 @@ def describe(workspace: Workspace, decision_id: int) -> str:
 
 def describe_action(connection: Connection, action: int) -> str:
     """What was decided, such as "Named 14 faces Ana"."""
-    return _in_words(changes.decisions_of(connection, [action])[action], queries.names(connection))
+    decided = changes.decisions_of(connection, [action])[action]
+    return _in_words(decided, _names(connection, decided))
+
+
+def _faces_shown(connection: Connection, decided: dict[int, list[Row[Any]]]) -> dict[int, list[int]]:
+    """A few faces of each action that are still there: those that were decided, else those that changed with it."""
+    found = {}
+    for action, rows in decided.items():
+        about = list(dict.fromkeys(row.face_id for row in rows if row.face_id is not None))
+        found[action] = about[:_LOOKED] or changes.faces_of(connection, action, _LOOKED)
+    there = queries.faces_by_id(connection, {face_id for about in found.values() for face_id in about})
+    return {action: [face_id for face_id in about if face_id in there][:_SHOWN] for action, about in found.items()}
+
+
+def _names(connection: Connection, decided: Sequence[Row[Any]]) -> dict[int, str]:
+    """Everyone's name, and the names of those that these decisions speak of and who are gone."""
+    names = queries.names(connection)
+    spoken_of = {row.after.get(_WHOM.get(row.kind, "person_id")) for row in decided}
+    gone = {person for person in spoken_of if person is not None and person not in names}
+    return names | changes.names_of_gone(connection, gone) if gone else names
 
 
 def _in_words(decided: Sequence[Row[Any]], names: dict[int, str]) -> str:

@@ -77,6 +77,21 @@ def of_action(connection: Connection, action: int) -> list[Change]:
     return [Change(*row) for row in connection.execute(query.order_by(changes.c.id))]
 
 
+def faces_of(connection: Connection, action: int, limit: int) -> list[int]:
+    """The first faces that an action has changed."""
+    query = select(changes.c.row_id).where(changes.c.action == action, changes.c.kind == FACE)
+    return list(connection.execute(query.order_by(changes.c.id).limit(limit)).scalars())
+
+
+def names_of_gone(connection: Connection, person_ids: Iterable[int]) -> dict[int, str]:
+    """The last names that people had, of those whom an action has made, changed or taken away."""
+    query = select(changes.c.row_id, changes.c.before, changes.c.after).where(
+        changes.c.kind == PERSON, changes.c.row_id.in_(list(person_ids))
+    )
+    rows = connection.execute(query.order_by(changes.c.id))
+    return {person_id: (after or before)["name"] for person_id, before, after in rows}
+
+
 def newest_actions(connection: Connection, limit: int, *, standing: bool = False) -> list[int]:
     """The newest actions, newest first; standing: those only that can be undone."""
     action = func.coalesce(decisions.c.action, decisions.c.id).label("found")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.errors import Conflict
-from app.labelling import aside, decisions, reviewing
+from app.labelling import answers, aside, decisions, doubts, recognising, reviewing, telling, undoing
 from app.labelling.workspace import Workspace
 from tests.labelling.consistency import assert_consistent
-from tests.labelling.saying import face_of, named_photo
+from tests.labelling.saying import face_of, name, named_photo
 from tests.labelling.squares import upload
 from tests.labelling.test_undoing import undone_leaves_no_trace
 
@@ -50,3 +50,38 @@ def test_look_alikes_that_were_ignored_with_a_stranger_are_listed(workspace: Wor
     decisions.dismiss(workspace, first, "ignore")
     second = face_of(workspace, upload(workspace, "passer", take=2, name="two.png"))
     assert {face["id"] for face in aside.read_aside(workspace, "ignored")["faces"]} == {first, second}
+
+
+def test_what_is_said_besides_leaves_the_answer_as_it_was(workspace: Workspace) -> None:
+    def read() -> list[answers.Answer]:
+        with workspace.database.read() as connection:
+            return answers.read_answers(connection)
+
+    for person in ("alice", "bob"):
+        named_photo(workspace, person)
+    named = name(workspace, upload(workspace, "bob", take=1, name="bob-1.png"), "bob")
+    before = read()
+    assert before[-1].accepted
+    doubts.vouch(workspace, named)
+    recognising.set_use(workspace, named, "no")
+    assert read() == before
+    decisions.move(workspace, named, "alice")
+    before = read()
+    aside.accept(workspace, named, "bob")
+    assert read() == before
+
+
+def test_someone_who_is_gone_keeps_their_name_in_the_list(workspace: Workspace) -> None:
+    named_photo(workspace, "zoe")
+    undoing.undo(workspace)
+    newest = telling.recent_decisions(workspace, 1)[0]
+    assert (newest["what"], newest["undone"]) == ("Named a face zoe", True)
+
+
+def test_the_list_shows_only_faces_that_are_there(workspace: Workspace) -> None:
+    face = face_of(workspace, upload(workspace, "bob", name="bob.png"))
+    decisions.dismiss(workspace, face, "ignore")
+    assert telling.recent_decisions(workspace, 1)[0]["face_ids"] == [face]
+    with workspace.database.write() as connection:
+        connection.exec_driver_sql("UPDATE faces SET status = 'removed' WHERE id = ?", (face,))
+    assert telling.recent_decisions(workspace, 1)[0]["face_ids"] == []

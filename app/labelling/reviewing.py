@@ -67,12 +67,14 @@ def answer(
 
     action: `confirm` (they are `label`), `ignore`, `not_a_face`, or `skip` (ask later). reject_ids: faces of the group
     that are not so: they are not this person, or not strangers, and wait on.
+    Where none is so (no face_ids), that is said of the rejected ones all the same: none is this person, all are asked
+    about later.
     Raises InvalidInput, NotFound, and Conflict when any of them has been decided: nothing changes then.
     """
     if action not in ACTIONS:
         raise InvalidInput(f"The action must be one of {', '.join(ACTIONS)}.")
     name = clean_label(label) if action == "confirm" else ""
-    if not face_ids and not (action == "confirm" and reject_ids):
+    if not face_ids and not reject_ids:
         raise InvalidInput("Tick at least one face.")
     if len(face_ids) + len(reject_ids) > _MOST:
         raise InvalidInput(f"At most {_MOST:,} faces can be answered at once.")
@@ -90,17 +92,22 @@ def answer(
         more = 0
         if action == "confirm":
             _confirm(workspace, work, name, kept, rejected, suggestions, shown)
-        elif action == "skip":
+        elif action == "skip" or not kept:
             _put_off(work, [*kept, *rejected])
         else:
             more = _dismiss(work, action, kept, rejected, suggestions, shown)
     assert work.action is not None  # noqa: S101  (there was at least one face)
-    return {"applied": len(kept), "message": _said(action, name, len(kept), more), "decision_id": work.action}
+    if action == "skip" or (action != "confirm" and not kept):
+        message = _said("skip", "", len(kept) + len(rejected), 0)
+    else:
+        message = _said(action, name, len(kept), more)
+    return {"applied": len(kept), "message": message, "decision_id": work.action}
 
 
 def what_it_bought(workspace: Workspace, name: str) -> str:
     """How many more faces look like someone now, in words; empty for none."""
     offers, _suggestions = inbox_of(workspace).read()
+    name = clean_label(name)
     with workspace.database.read() as connection:
         person = queries.find_person(connection, name)
     more = sum(len(offer.face_ids) for offer in offers if offer.kind == KNOWN and offer.person == person)

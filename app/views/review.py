@@ -15,10 +15,10 @@ bp = Blueprint("review", __name__, url_prefix="/review")
 @bp.get("/")
 def show() -> ResponseReturnValue:
     review = reviewing.read_review(workspace(), whole_number("face_id"))
-    if not wants_html():
-        return jsonify(review)
-    names = reading.read_names(workspace())
     more_to_come = waiting.is_searching(workspace())
+    if not wants_html():
+        return jsonify(review | {"searching": more_to_come})
+    names = reading.read_names(workspace())
     return render_template("review/index.html", page="review", names=names, more_to_come=more_to_come, **review)
 
 

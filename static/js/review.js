@@ -11,6 +11,7 @@ const PICTURES_MS = 400;
 const main = document.getElementById("main");
 const $ = (id) => document.getElementById(id);
 let busy = false;
+let timer;
 
 function tell(words) {
   $("trouble").querySelector("span").textContent = words;
@@ -24,7 +25,7 @@ function settle() {
   // Keys are pressed on a face. A finger needs no focus, but whoever listens is told where the page begins again.
   const face = matchMedia("(pointer: fine)").matches ? $("review")?.querySelector("[name=face_id]") : null;
   (face ?? main).focus({ preventScroll: true });
-  if ($("coming")) setTimeout(lookAgain, AGAIN_MS);
+  watch();
 }
 
 // The pictures of the next group come first, but nobody waits for a slow one.
@@ -77,14 +78,22 @@ async function send(form, submitter) {
 // Only what says how much is left changes while somebody is at work on a group.
 async function lookAgain() {
   try {
-    const page = await load({ url: "/review/" });
-    if (busy) return;
-    if (!$("review")) return swap(page);
-    const left = page.getElementById("left");
-    if (left) $("left").replaceWith(left);
-    if (!page.getElementById("coming")) return $("coming")?.remove();
+    const answer = await fetch("/review/", { headers: { Accept: "application/json" }, cache: "no-store" });
+    const { group, remaining, searching } = await answer.json();
+    if (busy) return watch();
+    if (!$("review") && (group || !searching)) return swap(await load({ url: "/review/" }));
+    if ($("left")) {
+      $("left").querySelector("strong").textContent = remaining.decisions.toLocaleString("en-GB");
+      $("left").querySelector(".hint").textContent = `for ${remaining.faces.toLocaleString("en-GB")} faces`;
+    }
+    if (!searching) $("coming")?.remove();
   } catch { /* The next look may fare better. */ }
-  setTimeout(lookAgain, AGAIN_MS);
+  watch();
+}
+
+function watch() {
+  clearTimeout(timer);
+  if ($("coming")) timer = setTimeout(lookAgain, AGAIN_MS);
 }
 
 main.addEventListener("submit", (event) => {

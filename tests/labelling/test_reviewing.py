@@ -99,7 +99,7 @@ def test_none_of_them_may_be_that_person(waiting: Workspace, home: Path) -> None
 def test_what_an_answer_bought_is_said(waiting: Workspace) -> None:
     first = ids(group(waiting))
     reviewing.answer(waiting, "confirm", "alice", first[:2], [])
-    assert reviewing.what_it_bought(waiting, "alice") == "3 more now look like alice."
+    assert reviewing.what_it_bought(waiting, " alice ") == "3 more now look like alice."
     assert reviewing.what_it_bought(waiting, "bob") == ""
 
 
@@ -128,6 +128,14 @@ def test_what_is_skipped_comes_again_last(waiting: Workspace) -> None:
     assert set(second).isdisjoint(first)
     reviewing.answer(waiting, "skip", None, second)
     assert ids(group(waiting)) == first
+
+
+@pytest.mark.parametrize("action", ["skip", "ignore", "not_a_face"])
+def test_where_none_is_so_all_are_asked_about_later(waiting: Workspace, home: Path, action: str) -> None:
+    first = ids(group(waiting))
+    assert reviewing.answer(waiting, action, None, [], first)["message"] == "Put off 5 faces."
+    assert {status(home, face_id) for face_id in first} == {"inbox"}
+    assert set(ids(group(waiting))).isdisjoint(first)
 
 
 def test_two_faces_in_one_photo_are_two_people(workspace: Workspace) -> None:
@@ -169,7 +177,7 @@ BAD: dict[str, tuple[Any, ...]] = {
     "too many": (InvalidInput, "confirm", "alice", list(range(1, 1002)), []),
     "no such face": (NotFound, "confirm", "alice", [1, 4711], []),
     "no such unticked face": (NotFound, "confirm", "alice", [1], [4711]),
-    "nothing ticked to ignore": (InvalidInput, "ignore", None, [], [1]),
+    "nothing to ignore": (InvalidInput, "ignore", None, [], []),
     "decided already": (Conflict, "confirm", "alice", [1, 2], []),
     "unticked, but decided already": (Conflict, "ignore", None, [1], [2]),
 }

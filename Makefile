@@ -40,7 +40,7 @@ serve:
 	$(BIN)/gunicorn wsgi:app
 
 test: .venv/ready-to-develop
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready-to-develop
 	$(BIN)/ruff check .

@@ -45,7 +45,7 @@ class Installation:
         return self.json(address)
 
     def clear(self, after: int) -> int:
-        """Take back and ignore every face of the photos after this one; the number of the last photo there is."""
+        """Take back and put aside every face of the photos after this one; the number of the last photo there is."""
         for photo_id in itertools.count(after + 1):
             status, photo = self.server.get(f"/photos/{photo_id}/")
             if status == 404:
@@ -54,7 +54,7 @@ class Installation:
                 if face["status"] == "labelled":
                     self._post(f"/faces/{face['id']}/unlabel")
                 if face["status"] in ("labelled", "inbox"):
-                    self._post(f"/faces/{face['id']}/dismiss", action="ignore")
+                    self._post(f"/faces/{face['id']}/dismiss", action="not_a_face")
         raise AssertionError
 
     def _post(self, path: str, status: int = 200, **fields: str | tuple[str, bytes]) -> dict[str, Any]:

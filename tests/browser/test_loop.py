@@ -293,7 +293,7 @@ def test_any_name_is_shown_as_text(page: Page, shared_server: Installation, pict
     expect(page.get_by_role("option")).to_contain_text(name)
     name_field(page).press("Escape")
     name_field(page).clear()
-    card(page).get_by_role("button", name="Ignore this stranger").click()
+    card(page).get_by_role("button", name="Not a face").click()
     page.goto("/admin/")
     assert page.locator("img[src=x]").count() == 0
 

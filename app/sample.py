@@ -33,7 +33,11 @@ def fetch_sample(cache: Path = CACHE) -> dict[str, Path]:
         with tempfile.TemporaryDirectory(dir=cache.parent) as folder:
             photos = Path(folder, "photos")
             _unpack(_download(Path(folder)), photos)
-            photos.rename(cache)
+            try:
+                photos.rename(cache)
+            except OSError:
+                if not cache.exists():  # else another process was faster
+                    raise
     return {path.name: path for path in sorted(cache.iterdir())}
 
 

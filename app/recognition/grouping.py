@@ -13,8 +13,6 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import linkage
-from scipy.spatial.distance import squareform
 
 from app.recognition.gallery import DIMENSIONS
 
@@ -130,6 +128,10 @@ def _join(
 
 def _linked(distances: Distances, *limits: float) -> NDArray[np.intp]:
     """Groups of average linkage, up to a limit by the size of the smaller part of a group: of 1, of 2, ... faces."""
+    # Loading it takes 0.2 s, which a worker that only takes photos in need not wait for.
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
     count = len(distances)
     tree = linkage(squareform(distances, checks=False), "average")
     sizes = np.concatenate([np.ones(count), tree[:, 3]])

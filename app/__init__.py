@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from app.views import admin, aside, decisions, doubts, faces, insights, jobs, pe
 
 log = logging.getLogger("namesake")
 
+# A photo that has been waiting for the worker comes before the page that is looked at next.
+_PAGES_WAIT_S = 2
 # Requests of several photos at once: how many of the largest size one request may hold.
 _PHOTOS_A_REQUEST = 10
 
@@ -60,9 +63,9 @@ def warm_up(app: Flask) -> None:
     not survive it."""
     workspace: Workspace = app.extensions["namesake"]
     log.info("Ready, with the %s engine.", workspace.engine.name)
+    time.sleep(_PAGES_WAIT_S)
     reviewing.inbox_of(workspace).read()
     # What is here now stays: a collection that goes through all of it would hold up an answer for 0.1 s.
-    gc.collect()
     gc.freeze()
 
 

@@ -14,6 +14,7 @@ from app.recognition.engine import Box, DetectedFace
 from app.recognition.images import Photo
 from app.store import files, queries
 from app.store.changes import FACE
+from app.store.regions import overlap
 
 SMALLEST = 12
 """the least side of a box, in pixels of the photo: below it there is nothing to encode"""
@@ -85,7 +86,7 @@ def _look(workspace: Workspace, photo: Row[Any], box: Sequence[int | None]) -> t
 
 def _add(workspace: Workspace, work: Work, photo_id: int, face: DetectedFace) -> int:
     for row in queries.faces_of_photo(work.connection, _known(queries.photo(work.connection, photo_id)).id):
-        if _overlap(face.box, (row.top, row.right, row.bottom, row.left)) >= _SAME:
+        if overlap(face.box, (row.top, row.right, row.bottom, row.left)) >= _SAME:
             raise FaceThere(
                 "This face is there already. Nothing was changed.", face=reading.read_face(workspace, row.id)
             )
@@ -100,12 +101,3 @@ def _add(workspace: Workspace, work: Work, photo_id: int, face: DetectedFace) ->
     )
     work.made(FACE, face_id)
     return face_id
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """The area that two boxes share, of the area of both together."""
-    down = min(one[2], other[2]) - max(one[0], other[0])
-    across = min(one[1], other[1]) - max(one[3], other[3])
-    shared = max(down, 0) * max(across, 0)
-    both = sum((bottom - top) * (right - left) for top, right, bottom, left in (one, other))
-    return shared / (both - shared)

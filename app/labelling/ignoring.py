@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labelling.workspace import Work, Workspace
+from app.recognition.propagation import squared_distances
 from app.store import inbox, queries
 from app.store.queries import set_face
 
@@ -20,8 +21,7 @@ def alike(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.
     """(m, 128), (n, 128) -> (m,): which of the first look just like one of the others."""
     if not len(some) or not len(others):
         return np.zeros(len(some), bool)
-    squares = np.einsum("ij,ij->i", some, some)[:, np.newaxis] + np.einsum("ij,ij->i", others, others)
-    found: NDArray[np.bool_] = (squares - 2 * (some @ others.T) < _ALIKE**2).any(axis=1)
+    found: NDArray[np.bool_] = np.any(squared_distances(some, others) < _ALIKE**2, axis=1)
     return found
 
 

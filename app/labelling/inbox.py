@@ -20,6 +20,7 @@ from app.recognition.gallery import DIMENSIONS, View
 from app.recognition.grouping import Grouping
 from app.recognition.offering import Offer, Waiting, offers
 from app.recognition.openset import Suggestion
+from app.recognition.propagation import squared_distances
 from app.store import inbox, queries
 
 # A face farther than this from whoever came or went is suggested as before: nobody that far is ever named.
@@ -69,12 +70,13 @@ class Inbox:
             fresh = self._follow(changed)
             self._revision = revision
             self._suggest(fresh)
-            self._group(fresh)
+            behind = {face_id: self._is_behind(face_id) for face_id in self._faces}
+            self._group(fresh, behind)
             suggestions = {
                 face_id: suggestion.without(frozenset(rejected.get(face_id, ())))
                 for face_id, suggestion in self._suggestions.items()
             }
-            self._read = self._offers(suggestions), suggestions
+            self._read = self._offers(suggestions, behind), suggestions
             return self._read
 
     def _follow(self, changed: Sequence[Row[Any]]) -> set[int]:
@@ -121,26 +123,24 @@ class Inbox:
         near = set()
         ids = list(self._faces)
         encodings = self._stacked(ids)
-        squares = np.einsum("ij,ij->i", encodings, encodings)
         for start in range(0, len(moved), _BLOCK):
-            some = moved[start : start + _BLOCK]
-            apart = squares[:, np.newaxis] + np.einsum("ij,ij->i", some, some) - 2 * (encodings @ some.T)
+            apart = squared_distances(encodings, moved[start : start + _BLOCK])
             near |= {ids[row] for row in np.flatnonzero((apart < _REACH**2).any(axis=1))}
         return near
 
-    def _group(self, fresh: set[int]) -> None:
+    def _group(self, fresh: set[int], behind: dict[int, bool]) -> None:
         ids = list(self._faces)
         photos = np.array([face.photo_id for face in self._faces.values()], np.int64)
-        background = np.array([self._is_behind(face_id) for face_id in ids], np.bool_)
+        background = np.array(list(behind.values()), np.bool_)
         self._grouping.follow(ids, self._stacked(ids), photos, background, fresh)
 
-    def _offers(self, suggestions: dict[int, Suggestion]) -> list[Offer]:
+    def _offers(self, suggestions: dict[int, Suggestion], behind: dict[int, bool]) -> list[Offer]:
         waiting = {
             face_id: Waiting(
                 face_id,
                 face.photo_id,
                 suggestions[face_id],
-                self._is_behind(face_id),
+                behind[face_id],
                 frozenset(self._named.get(face.photo_id, {}).values()),
                 face.skipped,
             )

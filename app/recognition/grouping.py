@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.recognition.gallery import DIMENSIONS
+from app.recognition.propagation import squared_distances
 
 Distances = NDArray[np.float32]
 
@@ -167,7 +168,5 @@ def _middle(cohorts: NDArray[np.float32]) -> np.float32:
 def _distances(some: NDArray[np.float32], others: NDArray[np.float32]) -> Distances:
     """(m, 128), (n, 128) -> (m, n), Euclidean."""
     assert some.shape[1] == DIMENSIONS  # noqa: S101  (a contract of this module)
-    squares = np.einsum("ij,ij->i", some, some)[:, np.newaxis] + np.einsum("ij,ij->i", others, others)
-    squares -= 2 * (some @ others.T)
-    distances: Distances = np.sqrt(np.maximum(squares, 0))
+    distances: Distances = np.sqrt(squared_distances(some, others))
     return distances

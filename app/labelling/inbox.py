@@ -103,10 +103,10 @@ class Inbox:
     def _suggest(self, fresh: set[int]) -> None:
         view = self._workspace.view_gallery()
         learnt = self._workspace.calibration
-        if self._view is not view or self._calibration != learnt:
-            touched = self._touched(view) if self._calibration == learnt else set(self._faces)
-        else:
-            touched = set()
+        if self._calibration != learnt:
+            again = self._workspace.recalibrate(list(self._suggestions.values()))
+            self._suggestions = dict(zip(self._suggestions, again, strict=True))
+        touched = self._touched(view) if self._view is not view else set()
         wanted = [face_id for face_id in self._faces if face_id in touched or face_id in fresh]
         found = self._workspace.recognise(self._stacked(wanted)) if wanted else []
         self._suggestions |= dict(zip(wanted, found, strict=True))

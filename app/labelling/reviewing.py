@@ -16,7 +16,7 @@ from app.labelling.ignoring import alike
 from app.labelling.inbox import Inbox
 from app.labelling.labels import clean_label
 from app.labelling.workspace import Work, Workspace
-from app.recognition.offering import KNOWN, STRAYS, Offer
+from app.recognition.offering import KNOWN, STRAYS, Offer, likely_people
 from app.recognition.openset import Suggestion
 from app.recognition.quality import SAME_PICTURE_DISTANCE
 from app.store import queries, recognised
@@ -246,10 +246,5 @@ def _candidates(offer: Offer, suggestions: dict[int, Suggestion]) -> list[tuple[
     """Who the group may be, and how likely on average; strays are of different people, so nobody."""
     if offer.kind == STRAYS:
         return []
-    sums: dict[int, float] = {}
-    for face_id in offer.face_ids:
-        for candidate in suggestions[face_id].candidates:
-            sums[candidate.person] = sums.get(candidate.person, 0.0) + candidate.confidence
-    means = [(person, total / len(offer.face_ids)) for person, total in sums.items()]
-    likely = sorted((pair for pair in means if pair[1] >= _WORTH_OFFERING), key=lambda pair: -pair[1])
-    return likely[:_CANDIDATES]
+    likely = likely_people([suggestions[face_id] for face_id in offer.face_ids])
+    return [(person, chance) for person, chance in likely if chance >= _WORTH_OFFERING][:_CANDIDATES]

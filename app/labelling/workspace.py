@@ -196,6 +196,10 @@ class Workspace:
         """Who the faces of (m, 128) are, by the gallery as it was last refreshed."""
         return self._recogniser.suggest_many(encodings)
 
+    def recalibrate(self, suggestions: list[Suggestion]) -> list[Suggestion]:
+        """The same suggestions, as sure as the answers have it that were given until the gallery was last refreshed."""
+        return self._recogniser.recalibrated(suggestions)
+
     @property
     def calibration(self) -> Calibration:
         """What the user's answers have come to, by the last look at the store."""

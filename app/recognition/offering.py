@@ -83,6 +83,16 @@ def offers(groups: Iterable[Sequence[Waiting]], distance: Callable[[Sequence[int
     return [ranked.offer for ranked in everything]
 
 
+def likely_people(suggestions: Sequence[Suggestion]) -> list[tuple[int, float]]:
+    """Who all of these may be, and how likely on average, the likeliest first."""
+    sums: dict[int, float] = {}
+    for suggestion in suggestions:
+        for candidate in suggestion.candidates:
+            sums[candidate.person] = sums.get(candidate.person, 0.0) + candidate.confidence
+    ranked = sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+    return [(person, total / len(suggestions)) for person, total in ranked]
+
+
 @dataclass(frozen=True)
 class _Part:
     confidence: float
@@ -97,13 +107,8 @@ class _Ranked:
 
 def _likeliest(group: Sequence[Waiting], distance: Callable[[Sequence[int], int], float]) -> tuple[int | None, float]:
     """Who the group as a whole is, and how likely on average. Nobody whom one of its faces cannot be."""
-    sums: dict[int, float] = {}
-    for face in group:
-        for candidate in face.suggestion.candidates:
-            sums[candidate.person] = sums.get(candidate.person, 0.0) + candidate.confidence
     impossible = {person for face in group for person in face.taken}
-    for person, total in sorted(sums.items(), key=lambda item: (-item[1], item[0])):
-        confidence = total / len(group)
+    for person, confidence in likely_people([face.suggestion for face in group]):
         if confidence < _PERHAPS:
             break
         if person in impossible or any(person in face.suggestion.ruled_out for face in group):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -193,13 +193,31 @@ class Recogniser:
         people = known.view.people
         for chances, raw, certain, nearest in zip(look.chances, familiar, believed, look.nearest, strict=True):
             best = _smallest(-chances, min(CANDIDATES, int((known.view.counts > 0).sum())))
-            candidates = tuple(
-                Candidate(int(people[code]), float(chances[code] * certain), float(chances[code])) for code in best
+            likely = [(int(people[code]), float(chances[code])) for code in best]
+            yield self._suggestion(likely, nearest, float(raw), float(certain))
+
+    def recalibrated(self, suggestions: Sequence[Suggestion]) -> list[Suggestion]:
+        """The same suggestions, none of them without anybody, as sure as the calibration has it by now."""
+        familiar = np.array([each.familiar for each in suggestions])
+        believed = familiar if self._method.plain else self.calibration(familiar)
+        return [
+            self._suggestion(
+                [(c.person, c.chance) for c in each.candidates], each.nearest, each.familiar, float(certain)
             )
-            confidence = candidates[0].confidence
-            sure = nearest[0].distance <= SAME_PERSON_DISTANCE or self._method.plain
-            person = candidates[0].person if sure and confidence >= CERTAIN_ENOUGH else None
-            yield Suggestion(person, confidence, candidates, nearest, float(raw))
+            if each.candidates
+            else each
+            for each, certain in zip(suggestions, believed, strict=True)
+        ]
+
+    def _suggestion(
+        self, likely: Sequence[tuple[int, float]], nearest: tuple[Neighbour, ...], familiar: float, certain: float
+    ) -> Suggestion:
+        """likely: people with their chances, best first. certain: that it is anyone known, after calibration."""
+        candidates = tuple(Candidate(person, chance * certain, chance) for person, chance in likely)
+        confidence = candidates[0].confidence
+        sure = nearest[0].distance <= SAME_PERSON_DISTANCE or self._method.plain
+        person = candidates[0].person if sure and confidence >= CERTAIN_ENOUGH else None
+        return Suggestion(person, confidence, candidates, nearest, familiar)
 
     def _look(self, known: _Known, queries: Floats, *, together: bool) -> _Look:
         view = known.view

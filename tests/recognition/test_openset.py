@@ -339,3 +339,21 @@ def test_a_calibration_changes_the_confidence_and_not_who_it_is(encodings: Encod
     assert after.confidence < 0.1 < before.confidence
     assert after.person is None
     assert_sound(after)
+
+
+def test_suggestions_are_recalibrated_without_another_look() -> None:
+    rng = np.random.default_rng(5)
+    middles = rng.normal(0, 0.05, (6, 128))
+    faces = (middles[np.arange(30) % 6] + rng.normal(0, 0.025, (30, 128))).astype(np.float32)
+    gallery = Gallery()
+    gallery.apply([Change(row, row % 6, face) for row, face in enumerate(faces)], revision=1)
+    asked = (middles[[0, 3, 5]] + rng.normal(0, 0.03, (3, 128))).astype(np.float32)
+    recogniser = Recogniser(gallery)
+    before = recogniser.suggest_many(asked)
+    recogniser.calibration = Calibration(offset=-1.5, slope=0.8, answers=60)
+    again = recogniser.recalibrated(before)
+    assert again == recogniser.suggest_many(asked)
+    assert again != before
+    assert Recogniser(Gallery()).recalibrated(Recogniser(Gallery()).suggest_many(asked)) == [
+        Suggestion(None, 0.0, (), ()) for _ in asked
+    ]

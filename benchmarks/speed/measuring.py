@@ -58,11 +58,18 @@ class Row:
 
 
 def by_turns(
-    runs: int, ours: Callable[[], T], theirs: Callable[[], U], *, a_turn: int = 1, warm_up: bool = True
+    runs: int,
+    ours: Callable[[], T],
+    theirs: Callable[[], U],
+    *,
+    a_turn: int = 1,
+    theirs_a_turn: int = 1,
+    warm_up: bool = True,
 ) -> tuple[Timed[T], Timed[U]]:
     """Call one, then the other, and so on: what else the machine does falls on both alike.
 
-    a_turn: how often ours is called each time, where theirs takes too long for many runs.
+    a_turn: how often ours is called each time, where theirs takes too long for many runs, or where what the other left
+    in the processor's caches would be measured too; then theirs_a_turn is the same.
     """
     if warm_up:
         ours()
@@ -70,7 +77,7 @@ def by_turns(
     mine, other = [], []
     for _ in range(runs):
         mine += [once(ours) for _ in range(a_turn)]
-        other.append(once(theirs))
+        other += [once(theirs) for _ in range(theirs_a_turn)]
     return _median(mine), _median(other)
 
 

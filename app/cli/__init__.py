@@ -1,0 +1,27 @@
+"""`flask --app wsgi COMMAND`: the same use cases without a browser."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.cli import keeping, measuring, travelling
+
+_COMMANDS = (
+    measuring.encode,
+    measuring.evaluate,
+    travelling.import_photos,
+    travelling.import_pickle,
+    travelling.export_pickle,
+    travelling.export,
+    travelling.import_training,
+    travelling.write_sidecars,
+    keeping.reset,
+    keeping.reconcile,
+    keeping.demo,
+    keeping.consume,
+)
+
+
+def init_app(app: Flask) -> None:
+    for command in _COMMANDS:
+        app.cli.add_command(command)

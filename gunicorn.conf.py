@@ -23,6 +23,8 @@ preload_app = False
 timeout = 180
 graceful_timeout = 60
 control_socket_disable = True
+# Whom to believe about who asks is said once: in TRUSTED_PROXY.
+forwarded_allow_ips = ""
 
 
 def when_ready(server):

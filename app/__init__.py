@@ -11,18 +11,35 @@ from typing import Any
 from flask import Flask
 
 from app import cli, config, http, security
+from app.access.door import Door
+from app.access.secret import read_secret
 from app.jobs import Queue
 from app.labelling import reviewing
 from app.labelling.adopting import adopt_found_pickle
 from app.labelling.photos import MEBIBYTE
 from app.labelling.reconciling import reconcile
 from app.labelling.workspace import Workspace
-from app.views import admin, aside, decisions, doubts, faces, insights, jobs, people, photos, review, travel, upload
+from app.views import (
+    access,
+    admin,
+    aside,
+    decisions,
+    doubts,
+    faces,
+    insights,
+    jobs,
+    people,
+    photos,
+    review,
+    travel,
+    upload,
+)
 
 log = logging.getLogger("namesake")
 
 # A photo that has been waiting for the worker comes before the page that is looked at next.
 _PAGES_WAIT_S = 2
+_PAGES = (access, upload, photos, faces, review, decisions, aside, people, doubts, insights, admin, jobs, travel)
 # Requests of several photos at once: how many of the largest size one request may hold.
 _PHOTOS_A_REQUEST = 10
 
@@ -46,11 +63,12 @@ def create_app(home: Path | None = None, **overrides: Any) -> Flask:
     adopt_found_pickle(workspace)
     app.extensions["namesake"] = workspace
     app.extensions["namesake-queue"] = Queue(workspace)
+    app.extensions["namesake-door"] = Door(settings, workspace.database, read_secret(settings.instance))
 
     _speak()
     http.init_app(app)
-    security.init_app(app)
-    for page in (upload, photos, faces, review, decisions, aside, people, doubts, insights, admin, jobs, travel):
+    security.init_app(app, settings.trusted_proxy)
+    for page in _PAGES:
         app.register_blueprint(page.bp)
     cli.init_app(app)
     # After security's checks: who may not ask at all is told that, not how.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import itertools
 import os
 import re
@@ -22,6 +23,7 @@ from app.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "NAMESAKE_"
+SHORTEST_PASSWORD, SHORTEST_TOKEN, LONGEST_SECRET = 8, 20, 200
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,29 @@ def _matching(allowed: str, pattern: str) -> Parser:
     return Parser(allowed, parse)
 
 
+def _secret(least: int) -> Parser:
+    def parse(text: str) -> str:
+        if text and not least <= len(text) <= LONGEST_SECRET:
+            raise ValueError
+        return text
+
+    return Parser(f"from {least} to {LONGEST_SECRET} characters long", parse)
+
+
+def _network() -> Parser:
+    def parse(text: str) -> str:
+        return str(ipaddress.ip_network(text.strip())) if text.strip() else ""
+
+    return Parser("an address, or a network such as 10.0.0.0/24", parse)
+
+
 _ADDRESS = _matching("address:port", r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]*):\d{1,5}")
 _FOLDER = _text("a folder, absolute or below the folder that holds instance and datasets")
 
 
-def _setting(default: Any, parser: Parser, help_text: str) -> Any:
-    return field(default=default, metadata={"parser": parser, "help": help_text})
+def _setting(default: Any, parser: Parser, help_text: str, *, secret: bool = False) -> Any:
+    """secret: its value is never shown, neither on a page nor in a message."""
+    return field(default=default, repr=not secret, metadata={"parser": parser, "help": help_text, "secret": secret})
 
 
 @dataclass(frozen=True)
@@ -124,6 +143,19 @@ class Settings:
     max_upload_mb: int = _setting(32, _whole(1, 1024), "The largest photo taken, in megabytes.")
     max_pixels: int = _setting(
         200_000_000, _whole(10_000, 1_000_000_000), "The largest photo taken, in pixels (width x height)."
+    )
+    password: str = _setting(
+        "",
+        _secret(SHORTEST_PASSWORD),
+        "What lets people in to label; to everything, without ADMIN_PASSWORD.",
+        secret=True,
+    )
+    admin_password: str = _setting("", _secret(SHORTEST_PASSWORD), "What lets people in to everything.", secret=True)
+    api_token: str = _setting(
+        "", _secret(SHORTEST_TOKEN), "What scripts may show instead, of scope admin.", secret=True
+    )
+    trusted_proxy: str = _setting(
+        "", _network(), "The address or network of the proxy in front, whose word on who asks is believed."
     )
     bind: str = _setting("127.0.0.1:8000", _ADDRESS, "Where gunicorn listens.")
     workers: int = _setting(2, _whole(1, 64), "How many gunicorn workers answer.")
@@ -182,6 +214,8 @@ def load(
             sources[name] = source
     settings = Settings(home=home, sources=sources, **values)
     _check_folders(settings)
+    if settings.password and settings.password == settings.admin_password:
+        raise ConfigError("PASSWORD and ADMIN_PASSWORD must differ.")
     return settings
 
 
@@ -224,4 +258,6 @@ def _parse(name: str, value: Any, source: str) -> Any:
     try:
         return parser.parse(str(value))
     except ValueError:
+        if known[name].metadata["secret"]:
+            raise ConfigError(f"{name} ({source}) must be {parser.allowed}.") from None
         raise ConfigError(f"{name} is {str(value)!r} ({source}), but it must be {parser.allowed}.") from None

@@ -16,11 +16,14 @@ class NamesakeError(Exception):
     """
 
     status = 400
+    title: str | None = None
+    """what a page about it is called, where its status does not say enough"""
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
         self.message = message
         self.details = details
+        self.headers: dict[str, str] = {}
 
 
 class InvalidInput(NamesakeError):
@@ -37,6 +40,30 @@ class UnsafePickle(InvalidInput):
 
 class Forbidden(NamesakeError):
     status = 403
+
+
+class LoginNeeded(NamesakeError):
+    """Nobody we know, or not any more."""
+
+    status = 401
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.headers = {"WWW-Authenticate": "Bearer"}
+
+
+class ScopeNeeded(Forbidden):
+    """Somebody we know, who may not do this."""
+
+    title = "Not with this password"
+
+
+class TooManyAttempts(NamesakeError):
+    status = 429
+
+    def __init__(self, message: str, wait_s: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(wait_s)}
 
 
 class NotFound(NamesakeError):

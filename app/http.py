@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import IntegerConverter
 
-from app.errors import NamesakeError, UnsupportedType
+from app.errors import LoginNeeded, NamesakeError, ScopeNeeded, UnsupportedType
 from app.jobs import Queue
 from app.labelling.reading import read_counts
 from app.labelling.telling import describe
@@ -29,12 +29,14 @@ health = Blueprint("health", __name__)
 
 _WORDS = {
     400: "That did not work",
+    401: "Log in first",
     403: "Not from here",
     404: "Nothing here",
     405: "Not possible here",
     409: "Already decided",
     413: "Too large",
     415: "Not a photo we can read",
+    429: "Too many tries",
     500: "Something went wrong",
     503: "Busy",
     507: "The disk is full",
@@ -105,6 +107,8 @@ def init_app(app: Flask) -> None:
 
 @health.get("/healthz")
 def show_health() -> ResponseReturnValue:
+    if not g.caller.scope:
+        return jsonify({"status": "ok"})
     counts = read_counts(workspace())
     shown = {key: counts[key] for key in ("faces", "people", "inbox")}
     engine = workspace().engine
@@ -154,15 +158,40 @@ def _answer_error(error: Exception) -> ResponseReturnValue:
     request_id = g.get("request_id", "")
     if status >= 500:
         log.error("request %s failed with %s", request_id, status, exc_info=error)
-    headers = error.get_headers() if isinstance(error, HTTPException) else []
-    kept = [(name, value) for name, value in headers if name in ("Allow", "Retry-After")]
+    kept = _headers(error)
     if wants_html():
+        if isinstance(error, LoginNeeded):
+            return _lead_to_login()
         # The page needs nothing from the store: it may be what failed, or the reader may be no one's business.
         g.plain_page = True
-        title = _WORDS.get(status, HTTP_STATUS_CODES.get(status, "That did not work"))
-        page = {"status": status, "title": title, "message": message, "request_id": request_id, "back": _back()}
-        return render_template("errors/error.html", **page), status, kept
+        page = {"status": status, "title": _title(error, status), "message": message, "request_id": request_id}
+        login = _login_page() if isinstance(error, ScopeNeeded) else None
+        return render_template("errors/error.html", back=_back(), login=login, **page), status, kept
     return jsonify({"message": message, "request_id": request_id, **details}), status, kept
+
+
+def _title(error: Exception, status: int) -> str:
+    own = error.title if isinstance(error, NamesakeError) else None
+    return own or _WORDS.get(status, HTTP_STATUS_CODES.get(status, "That did not work"))
+
+
+def _headers(error: Exception) -> list[tuple[str, str]]:
+    if isinstance(error, NamesakeError):
+        return list(error.headers.items())
+    headers = error.get_headers() if isinstance(error, HTTPException) else []
+    return [(name, value) for name, value in headers if name in ("Allow", "Retry-After")]
+
+
+def _lead_to_login() -> ResponseReturnValue:
+    if request.method not in ("GET", "HEAD"):
+        flash("You are not logged in any more. Nothing was changed.", "error")
+    return redirect(_login_page(), 303)
+
+
+def _login_page() -> str:
+    """The address of the page to log in on, which leads back to where the reader is."""
+    here = request.full_path.removesuffix("?") if request.method in ("GET", "HEAD") else _back()
+    return url_for("access.show_login", next=here if here and here != "/" else None)
 
 
 def _describe(error: Exception) -> tuple[int, str, dict[str, Any]]:

@@ -21,6 +21,7 @@ from typing import IO, Any, NamedTuple
 from huey import SqliteHuey
 from huey.serializer import SignedSerializer
 
+from app.access.secret import read_secret
 from app.config import PREFIX, PROJECT, Settings
 from app.errors import NamesakeError
 from app.labelling import progress, resetting
@@ -28,7 +29,7 @@ from app.labelling.importing import import_next
 from app.labelling.turns import Turn
 from app.labelling.uploading import look_at_next
 from app.labelling.workspace import Workspace
-from app.security import read_secret
+from app.store import author
 
 log = logging.getLogger("namesake.jobs")
 
@@ -155,7 +156,8 @@ def _takes(lock: IO[str]) -> bool:
 def _run(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
     job, kind = begun.job, _KINDS[begun.job.kind]
     try:
-        kind.run(workspace, begun, watch)
+        with author.acting_for(job.who):
+            kind.run(workspace, begun, watch)
     except Exception as error:
         kind.abandon(workspace, job.id)
         if isinstance(error, NamesakeError):

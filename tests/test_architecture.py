@@ -22,11 +22,14 @@ MAY_IMPORT = {
     "app.recognition": ("app.recognition", "app.errors"),
     "app.labelling": ("app.labelling", "app.store", "app.recognition", "app.config", "app.errors"),
     "app.sample": ("app.config", "app.errors"),
-    "app.security": ("app.config", "app.errors"),
-    "app.jobs": ("app.labelling", "app.security", "app.config", "app.errors"),
+    "app.access": ("app.access", "app.store", "app.config", "app.errors"),
+    "app.jobs": ("app.labelling", "app.access.secret", "app.store.author", "app.config", "app.errors"),
     "app.http": ("app.jobs", "app.labelling", "app.config", "app.errors"),
+    "app.security": ("app.security", "app.access", "app.store.author", "app.http", "app.errors"),
     "app.cli": (
         "app.cli",
+        "app.access.policy",
+        "app.security.gate",
         "app.labelling",
         "app.recognition",
         "app.store",
@@ -35,7 +38,7 @@ MAY_IMPORT = {
         "app.config",
         "app.errors",
     ),
-    "app.views": ("app.labelling", "app.http", "app.config", "app.errors"),
+    "app.views": ("app.labelling", "app.security", "app.http", "app.config", "app.errors"),
     "app": ("app",),
     "wsgi": ("app",),
 }
@@ -74,6 +77,11 @@ def test_the_inside_knows_nothing_of_the_web(name: str) -> None:
     assert {module for module in imports(name) if below(module, *WEB)} == set()
 
 
+@pytest.mark.parametrize("name", [n for n in sorted(MODULES) if below(n, "app.access")])
+def test_the_door_knows_nothing_of_requests(name: str) -> None:
+    assert {module for module in imports(name) if below(module, *WEB) and module != "werkzeug.security"} == set()
+
+
 # Loading any of these takes a while, and each can be missing where another engine serves.
 TOUCHED_BY = {
     "dlib": {"hog", "chips", "verification"},
@@ -89,7 +97,10 @@ def test_only_the_engines_touch_what_runs_the_networks(library: str, modules: se
     assert touching == {f"app.recognition.{name}" for name in modules}
 
 
-@pytest.mark.parametrize("name", [n for n in sorted(MODULES) if not below(n, "app.store", "app.labelling", "app.http")])
+SPEAKING_SQL = ("app.store", "app.labelling", "app.access", "app.http")
+
+
+@pytest.mark.parametrize("name", [n for n in sorted(MODULES) if not below(n, *SPEAKING_SQL)])
 def test_only_the_store_and_the_use_cases_speak_sql(name: str) -> None:
     assert {module for module in imports(name) if below(module, "sqlalchemy", "sqlite3")} == set()
 

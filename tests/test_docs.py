@@ -15,7 +15,7 @@ DOCS = "\n".join(path.read_text("utf-8") for path in (PROJECT / "README.md", *so
 @pytest.mark.parametrize("name", sorted(table()))
 def test_every_setting_is_named_with_its_default(name: str) -> None:
     default = table()[name].default
-    shown = f"{default:g}" if isinstance(default, float) else str(default)
+    shown = f"{default:g}" if isinstance(default, float) else str(default) or "none"
     assert re.search(rf"^\| `{name}` \| `{re.escape(shown)}` \|", DOCS, re.MULTILINE)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.cli import keeping, measuring, travelling
+from app.cli import access, keeping, measuring, travelling
 
 _COMMANDS = (
     measuring.encode,
@@ -19,6 +19,8 @@ _COMMANDS = (
     keeping.reconcile,
     keeping.demo,
     keeping.consume,
+    access.set_password,
+    access.token,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.config import table
+from app.config import Settings, table
 from app.labelling import progress
 from app.labelling.calibrating import describe_calibration
 from app.labelling.reading import read_counts
@@ -31,7 +31,7 @@ def read_overview(workspace: Workspace) -> dict[str, Any]:
         "settings": [
             {
                 "name": name,
-                "value": getattr(settings, name.lower()),
+                "value": _shown(settings, name),
                 "source": settings.sources.get(name, "default"),
                 "help": field.metadata["help"],
             }
@@ -40,6 +40,11 @@ def read_overview(workspace: Workspace) -> dict[str, Any]:
         "calibration": describe_calibration(workspace),
         "backups": _backups(workspace),
     }
+
+
+def _shown(settings: Settings, name: str) -> Any:
+    value = getattr(settings, name.lower())
+    return ("set" if value else "") if table()[name].metadata["secret"] else value
 
 
 def _backups(workspace: Workspace) -> list[dict[str, Any]]:

@@ -20,9 +20,10 @@ _LOOKED = 50
 
 
 def recent_decisions(workspace: Workspace, limit: int = 10) -> list[Json]:
-    """What was decided last, newest first: {"decision_id", "what", "created", "undone", "can_undo", "face_ids"}.
+    """What was decided last, newest first: {"decision_id", "what", "who", "created", "undone", "can_undo", "face_ids"}.
 
-    can_undo: it stands, and what it changed is on record. face_ids: up to four of its faces that are still there.
+    who: the name of whoever decided it, None if unknown. can_undo: it stands, and what it changed is on record.
+    face_ids: up to four of its faces that are still there.
     """
     with workspace.database.read() as connection:
         actions = changes.newest_actions(connection, limit)
@@ -34,6 +35,7 @@ def recent_decisions(workspace: Workspace, limit: int = 10) -> list[Json]:
             {
                 "decision_id": action,
                 "what": _in_words(decided[action], names),
+                "who": decided[action][0].who,
                 "created": decided[action][0].created_at,
                 "undone": decided[action][0].undone_at is not None,
                 "can_undo": action in standing,

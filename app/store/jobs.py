@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from app.store import author
 from app.store.queries import insert_row, now
 from app.store.schema import jobs
 
@@ -25,6 +26,7 @@ def add(connection: Connection, kind: str, payload: dict[str, Any], total: int, 
         message=message,
         attempts=0,
         created_at=now(),
+        who=author.name(),
     )
 
 

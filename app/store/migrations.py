@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Connection,
     DateTime,
@@ -100,4 +101,52 @@ def _add_changes(connection: Connection) -> None:
     then.create_all(connection, [changes])
 
 
-_STEPS: dict[int, Callable[[Connection], None]] = {1: _add_quality_and_vouches, 2: _add_changes}
+def _add_access(connection: Connection) -> None:
+    """3 -> 4"""
+    for table in ("decisions", "jobs"):
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN who VARCHAR(80)"))
+    then = MetaData()
+    Table(
+        "passwords",
+        then,
+        Column("scope", String(8), primary_key=True),
+        Column("hash", String(255), nullable=False),
+        Column("created_at", DateTime, nullable=False),
+    )
+    Table(
+        "sessions",
+        then,
+        Column("id", Integer, primary_key=True),
+        Column("hash", String(64), nullable=False, unique=True),
+        Column("scope", String(8), nullable=False),
+        Column("name", String(80)),
+        Column("address", String(45), nullable=False),
+        Column("passwords", String(64), nullable=False),
+        Column("created_at", DateTime, nullable=False),
+        Column("used_at", DateTime, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    Table(
+        "tokens",
+        then,
+        Column("id", Integer, primary_key=True),
+        Column("name", String(80), nullable=False, unique=True),
+        Column("hash", String(64), nullable=False, unique=True),
+        Column("scope", String(8), nullable=False),
+        Column("created_at", DateTime, nullable=False),
+        Column("used_at", DateTime),
+        sqlite_autoincrement=True,
+    )
+    Table(
+        "attempts",
+        then,
+        Column("id", Integer, primary_key=True),
+        Column("address", String(45), nullable=False, index=True),
+        Column("right", Boolean, nullable=False),
+        Column("created_at", DateTime, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    then.create_all(connection)
+
+
+_STEPS: dict[int, Callable[[Connection], None]] = {1: _add_quality_and_vouches, 2: _add_changes, 3: _add_access}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, Table, and_, case, delete, func, insert, or_, select, update
 
+from app.store import author
 from app.store.schema import decisions, faces, people, photos, rejections, state
 
 Box = tuple[int, int, int, int]
@@ -327,7 +328,7 @@ def names_in_photo(connection: Connection, photo_id: int) -> list[int]:
 
 def add_decision(connection: Connection, kind: str, **values: Any) -> int:
     """Its id. values: before and after, and what else there is of face_id, suggestion and action."""
-    return insert_row(connection, decisions, kind=kind, created_at=now(), **values)
+    return insert_row(connection, decisions, kind=kind, created_at=now(), who=author.name(), **values)
 
 
 def update_decision(connection: Connection, decision_id: int, **values: Any) -> None:

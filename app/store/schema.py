@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-VERSION = 3
+VERSION = 4
 """Raised with every change to a table, together with a step in migrations that brings older stores there."""
 
 # One row. `revision` counts committed changes, so that a gallery in memory can ask for what came since;
@@ -106,7 +106,8 @@ faces = Table(
 Index("faces_status", faces.c.status)
 
 # What a human says in one go is one action, however many faces it is about: `action` is its first decision, null in
-# a decision of its own. `undone_at`: when it was taken back; it then counts for nothing.
+# a decision of its own. `undone_at`: when it was taken back; it then counts for nothing. `who`: the name that whoever
+# decided is known by, null where none was given.
 decisions = Table(
     "decisions",
     metadata,
@@ -119,6 +120,7 @@ decisions = Table(
     Column("after", JSON, nullable=False),
     Column("suggestion", JSON),
     Column("created_at", DateTime, nullable=False),
+    Column("who", String(80)),
     sqlite_autoincrement=True,
 )
 
@@ -176,5 +178,55 @@ jobs = Table(
     Column("created_at", DateTime, nullable=False),
     Column("started_at", DateTime),
     Column("finished_at", DateTime),
+    Column("who", String(80)),  # whoever asked for it: what it decides is theirs
+    sqlite_autoincrement=True,
+)
+
+# What `flask set-password` has set. `scope`: what the password opens, label or admin.
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("scope", String(8), primary_key=True),
+    Column("hash", String(255), nullable=False),
+    Column("created_at", DateTime, nullable=False),
+)
+
+# Who is logged in. Only the hash of the random number in the cookie is kept. `passwords`: a fingerprint of those that
+# were valid then; with any other, the session has ended.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("scope", String(8), nullable=False),
+    Column("name", String(80)),
+    Column("address", String(45), nullable=False),
+    Column("passwords", String(64), nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("used_at", DateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What scripts show instead of a password: only its hash is kept.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(80), nullable=False, unique=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("scope", String(8), nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("used_at", DateTime),
+    sqlite_autoincrement=True,
+)
+
+# Every password that was tried, before it is looked at; `right` once it has turned out to be.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("address", String(45), nullable=False, index=True),
+    Column("right", Boolean, nullable=False),
+    Column("created_at", DateTime, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import InvalidInput, Unavailable
 from app.http import next_page, queue, wants_html, workspace
 from app.labelling import calibrating, overview, progress, resetting
+from app.security.gate import door
 
 bp = Blueprint("admin", __name__)
 
@@ -19,7 +20,7 @@ _PATIENCE_S = 30
 
 @bp.get("/admin/")
 def show() -> ResponseReturnValue:
-    shown = overview.read_overview(workspace())
+    shown = overview.read_overview(workspace()) | {"access": door().describe()}
     if not wants_html():
         return jsonify(shown)
     jobs = [job | {"url": f"/jobs/{job['id']}/", "percent": progress.percent(job)} for job in shown["jobs"]]

@@ -40,6 +40,10 @@ function pictures(page) {
 
 async function load(request) {
   const answer = await fetch(request.url, { ...request, headers: { Accept: "text/html" }, cache: "no-store" });
+  if (new URL(answer.url).pathname === "/login/") {
+    location.assign(answer.url);
+    await new Promise(() => {});  // nothing here is of use any more
+  }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (!answer.ok) throw new Error(page.getElementById("message")?.textContent ?? "");
   return page;

@@ -55,6 +55,12 @@ ADDRESSES = {
     "/reset_training/": {"POST"},
     "/jobs/ID/": {"GET"},
     "/healthz": {"GET"},
+    "/login/": {"GET", "POST"},
+    "/logout/": {"POST"},
+    "/sessions/ID/end": {"POST"},
+    "/sessions/end": {"POST"},
+    "/tokens/": {"POST"},
+    "/tokens/ID/revoke": {"POST"},
     "/static/ID": {"GET"},
 }
 
@@ -189,7 +195,7 @@ def test_pictures_are_jpegs(untouched: Site) -> None:
 
 def test_admin_tells_the_state_of_the_installation(untouched: Site) -> None:
     shown = untouched.get("/admin/").get_json()
-    assert set(shown) == {"counts", "jobs", "settings", "calibration", "backups"}
+    assert set(shown) == {"counts", "jobs", "settings", "calibration", "backups", "access"}
     counted = {"photos": 4, "uploads": 4, "faces": 4, "labelled": 0, "inbox": 4, "ignored": 0, "people": 0}
     assert shown["counts"] | counted == shown["counts"]
     assert {"name": "MAX_UPLOAD_MB", "value": 32, "source": "default"}.items() <= next(

@@ -22,7 +22,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-FORMS = ["/upload/", "/confirm/", "/faces/1/move", "/faces/1/unlabel", "/faces/1/dismiss", "/reset_training/"]
+FORMS = ["/upload/", "/confirm/", "/faces/1/move", "/faces/1/unlabel", "/faces/1/dismiss", "/reset_training/",
+         "/login/", "/logout/", "/tokens/", "/tokens/1/revoke", "/sessions/1/end", "/sessions/end"]  # fmt: skip
 EVERY_ADDRESS = ["/", "/people/", "/admin/", "/healthz", "/photos/1/", "/photos/1/image.jpg", "/faces/1/thumb.jpg",
                  "/static/app.css", "/nothing/here"]  # fmt: skip
 

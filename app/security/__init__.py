@@ -36,6 +36,7 @@ def init_app(app: Flask, trusted_proxy: str) -> None:
         PERMANENT_SESSION_LIFETIME=LONGEST,
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,  # asks for a Referer; the origin has been looked at already
     )
     app.session_interface = Cookies()
     if trusted_proxy:

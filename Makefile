@@ -3,13 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run serve test check fit-openset evaluate effort bench screenshots clean
+.PHONY: help setup demo run serve test check lock audit fit-openset evaluate effort bench screenshots clean
 
 help:
 	@echo "make demo   set up, fill in public sample photos, serve on http://127.0.0.1:8000"
 	@echo "make run    set up and serve what is here"
 	@echo "make test   set up and run every test"
 	@echo "make check  style, types and architecture"
+	@echo "make lock   work out anew what the requirements bring with them, with every hash"
+	@echo "make audit  look for known holes in it"
 	@echo "make fit-openset FACES=folder  fit the confidence anew on photos of your own"
 	@echo "make evaluate  how well people are told apart, on photos of your own (FACES=folder)"
 	@echo "make effort  how many decisions it takes to name everyone, on photos of your own (FACES=folder)"
@@ -19,14 +21,18 @@ help:
 
 setup: .venv/ready
 
-.venv/ready: requirements.txt packaging/dlib/pyproject.toml
+# Hashes hold for everything that is installed. face-recognition-models comes as source only: it is built with the
+# setuptools that is pinned here, not with one that pip would fetch for it.
+.venv/ready: requirements.txt packaging/requirements.lock
 	@$(PYTHON) -c "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null \
 		|| { echo "Namesake needs Python 3.11 or newer with venv: on Debian, apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@sed -n '/^setuptools==/,/# via/p' packaging/requirements.lock \
+		| $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r /dev/stdin
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -r requirements.txt
 	@touch $@
 
-.venv/ready-to-develop: .venv/ready requirements-dev.txt
+.venv/ready-to-develop: .venv/ready requirements-dev.txt packaging/requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
@@ -47,6 +53,23 @@ check: .venv/ready-to-develop
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy app wsgi.py
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+COMPILE := $(BIN)/pip-compile --quiet --no-config --generate-hashes --strip-extras --no-header --no-emit-options \
+	--no-emit-index-url --no-emit-find-links --no-allow-unsafe \
+	--unsafe-package dlib --unsafe-package pip --find-links packaging
+
+# The lines that are left out name files of this folder; the name "dlib" is its wheel's, which is pinned by itself, and
+# pip stays the one that came with Python.
+lock: .venv/ready-to-develop
+	SOURCE_DATE_EPOCH=315532800 $(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir packaging packaging/dlib
+	grep -v packaging/ requirements.txt | $(COMPILE) --output-file packaging/requirements.lock -
+	cat requirements.txt requirements-dev.txt | grep -v -- '-r \|packaging/' \
+		| $(COMPILE) --output-file packaging/requirements-dev.lock -
+	sed -i '/^# WARNING/,$$d' packaging/requirements.lock packaging/requirements-dev.lock
+
+audit: .venv/ready-to-develop
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r packaging/requirements.lock
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r packaging/requirements-dev.lock
 
 # Photos laid out as people/<name>/*.jpg and strangers/*.jpg. Prints the two numbers in app/recognition/openset.py.
 FACES ?= ../shared/faces

@@ -3,7 +3,9 @@
 import sys
 import threading
 
-from app import warm_up
+from gunicorn.glogging import Logger
+
+from app import logs, metrics, warm_up
 from app.config import load
 from app.errors import NamesakeError
 from app.jobs import supervise
@@ -13,6 +15,22 @@ try:
 except NamesakeError as error:
     sys.exit(f"Namesake cannot start: {error.message}")
 
+logs.configure(_settings)
+
+
+class _Log(Logger):
+    """gunicorn's messages go where ours go. The application itself says what was asked, without addresses, which may
+    hold names."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        logs.configure(_settings)
+
+    def access(self, *_arguments):
+        pass
+
+
+logger_class = _Log
 bind = _settings.bind
 workers = _settings.workers
 threads = _settings.threads
@@ -27,6 +45,10 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 
 
+def on_starting(_server):
+    metrics.prepare(_settings)
+
+
 def when_ready(server):
     server.log.info("Namesake is ready: open http://%s", bind)
 
@@ -36,5 +58,10 @@ def post_worker_init(worker):
 
     Not the master: it forks, and should have no threads.
     """
+    metrics.announce()
     supervise(_settings)
     threading.Thread(target=warm_up, args=(worker.wsgi,), name="warm-up", daemon=True).start()
+
+
+def child_exit(_server, worker):
+    metrics.bury(worker.pid)

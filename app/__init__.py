@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from app import cli, config, http, security
+from app import cli, config, http, logs, metrics, security, tracing
 from app.access.door import Door
 from app.access.secret import read_secret
 from app.jobs import Queue
@@ -28,6 +28,7 @@ from app.views import (
     faces,
     insights,
     jobs,
+    operations,
     people,
     photos,
     review,
@@ -39,7 +40,10 @@ log = logging.getLogger("namesake")
 
 # A photo that has been waiting for the worker comes before the page that is looked at next.
 _PAGES_WAIT_S = 2
-_PAGES = (access, upload, photos, faces, review, decisions, aside, people, doubts, insights, admin, jobs, travel)
+_PAGES = (
+    *(access, upload, photos, faces, review, decisions, aside, people, doubts, insights, admin, jobs, travel),
+    operations,
+)
 # Requests of several photos at once: how many of the largest size one request may hold.
 _PHOTOS_A_REQUEST = 10
 
@@ -51,6 +55,7 @@ def create_app(home: Path | None = None, **overrides: Any) -> Flask:
     overrides: settings by name. Raises ConfigError, and UnsafePickle for a train.pickle that holds more than data.
     """
     settings = config.load(home, overrides=overrides)
+    logs.configure(settings)
     app = Flask(
         "app",
         instance_path=str(settings.instance),
@@ -65,7 +70,8 @@ def create_app(home: Path | None = None, **overrides: Any) -> Flask:
     app.extensions["namesake-queue"] = Queue(workspace)
     app.extensions["namesake-door"] = Door(settings, workspace.database, read_secret(settings.instance))
 
-    _speak()
+    tracing.init_app(app)
+    metrics.listen()
     http.init_app(app)
     security.init_app(app, settings.trusted_proxy)
     for page in _PAGES:
@@ -85,13 +91,3 @@ def warm_up(app: Flask) -> None:
     reviewing.inbox_of(workspace).read()
     # What is here now stays: a collection that goes through all of it would hold up an answer for 0.1 s.
     gc.freeze()
-
-
-def _speak() -> None:
-    """What happens once and takes a while is said, unless whoever runs this has their own idea of logging."""
-    logger = logging.getLogger("namesake")
-    logger.setLevel(logging.INFO)
-    if not logger.hasHandlers():
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("Namesake: %(message)s"))
-        logger.addHandler(handler)

@@ -160,6 +160,10 @@ class Settings:
     bind: str = _setting("127.0.0.1:8000", _ADDRESS, "Where gunicorn listens.")
     workers: int = _setting(2, _whole(1, 64), "How many gunicorn workers answer.")
     threads: int = _setting(4, _whole(1, 64), "How many threads each gunicorn worker has.")
+    log_format: str = _setting(
+        "text", _choice("text", "json"), "How lines of the log look: for a terminal, or one JSON object each."
+    )
+    log_level: str = _setting("info", _choice("debug", "info", "warning", "error"), "The least important lines to log.")
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property

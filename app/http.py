@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -94,7 +93,6 @@ class _IdConverter(IntegerConverter):
 
 def init_app(app: Flask) -> None:
     app.url_map.converters["id"] = _IdConverter
-    app.before_request(_name_request)
     app.context_processor(_count_waiting)
     app.register_error_handler(Exception, _answer_error)
     app.register_blueprint(health)
@@ -139,10 +137,6 @@ def _ago(value: datetime, now: datetime | None = None) -> str:
     return f"{value.day} {value:%B %Y}"
 
 
-def _name_request() -> None:
-    g.request_id = uuid.uuid4().hex[:12]
-
-
 def check_form() -> None:
     """Fields come as a form: anything else that is sent would be overlooked in silence."""
     if request.method == "POST" and request.content_length and request.mimetype not in _FORMS:
@@ -157,7 +151,7 @@ def _answer_error(error: Exception) -> ResponseReturnValue:
     status, message, details = _describe(error)
     request_id = g.get("request_id", "")
     if status >= 500:
-        log.error("request %s failed with %s", request_id, status, exc_info=error)
+        log.error("the request failed with %s", status, exc_info=error)
     kept = _headers(error)
     if wants_html():
         if isinstance(error, LoginNeeded):

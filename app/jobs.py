@@ -21,6 +21,7 @@ from typing import IO, Any, NamedTuple
 from huey import SqliteHuey
 from huey.serializer import SignedSerializer
 
+from app import logs
 from app.access.secret import read_secret
 from app.config import PREFIX, PROJECT, Settings
 from app.errors import NamesakeError
@@ -60,6 +61,9 @@ class Queue:
     def ensure_consumer(self) -> None:
         ensure_consumer(self._workspace.settings)
 
+    def has_consumer(self) -> bool:
+        return has_consumer(self._workspace.settings)
+
     def run(self, job_id: int, watch: Report | None = None) -> None:
         """Do a job in this process, taking turns with others. watch: told done, total and message at every step."""
         try:
@@ -81,7 +85,9 @@ class Queue:
         with progress.turn(self._workspace):
             begun = progress.begin(self._workspace, job_id)
             if begun is not None:
-                _run(self._workspace, begun, watch)
+                with logs.about(job=job_id):
+                    log.info("a turn of %s begins", begun.job.kind)
+                    _run(self._workspace, begun, watch)
             return begun is not None
 
     def consume(self, parent: int | None = None, lock: int | None = None) -> None:
@@ -122,6 +128,12 @@ def ensure_consumer(settings: Settings) -> None:
         _children.append(child)
 
 
+def has_consumer(settings: Settings) -> bool:
+    """Whether one is running or starting."""
+    with open(_lock_path(settings), "w") as lock:
+        return not _takes(lock, fcntl.LOCK_SH)
+
+
 def supervise(settings: Settings) -> None:
     """Keep a consumer running for as long as this process does.
 
@@ -144,10 +156,10 @@ def _lock_path(settings: Settings) -> Path:
     return settings.instance / "consumer.lock"
 
 
-def _takes(lock: IO[str]) -> bool:
+def _takes(lock: IO[str], how: int = fcntl.LOCK_EX) -> bool:
     """Take the lock if nobody has it."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -163,7 +175,7 @@ def _run(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> N
         if isinstance(error, NamesakeError):
             message = error.message
         else:
-            log.exception("job %s failed", job.id)
+            log.exception("the job failed")
             message = f"It failed unexpectedly. {kind.left}"
         progress.finish(workspace, job.id, "failed", message, {"refused": isinstance(error, NamesakeError)})
 

@@ -15,7 +15,7 @@ from app.labelling.workspace import Workspace
 from app.recognition import onnx_models
 from app.sample import fetch_sample
 from tests.labelling.squares import SquaresEngine
-from tests.server import share_models
+from tests.server import WORKERS, Server, share_models
 
 FACES = PROJECT.parent / "shared" / "faces"
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -92,3 +92,21 @@ def squares(monkeypatch: pytest.MonkeyPatch) -> SquaresEngine:
 def client(app: Flask) -> FlaskClient:
     """Asks as curl does."""
     return app.test_client()
+
+
+@pytest.fixture
+def make_server(tmp_path: Path, models_folder: Path) -> Iterator[Callable[..., Server]]:
+    """Real servers over tmp_path, with three workers: started by the command and settings that are given."""
+    made: list[Server] = []
+
+    def make(*command: str, **settings: str) -> Server:
+        (tmp_path / "instance").mkdir(exist_ok=True)
+        arguments = {"command": command} if command else {}
+        made.append(
+            Server(tmp_path, settings={"NAMESAKE_WORKERS": str(WORKERS)} | settings, models=models_folder, **arguments)
+        )
+        return made[-1].start()
+
+    yield make
+    for server in made:
+        server.kill_everything()

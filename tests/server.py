@@ -22,6 +22,7 @@ from app.config import PROJECT
 from tests.waiting import wait_for
 
 GUNICORN = ("gunicorn", "wsgi:app")
+WORKERS = 3
 FLASK = ("flask", "--app", "wsgi", "run")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,28 +14,10 @@ import pytest
 
 from app.config import PROJECT
 from tests.labelling.consistency import assert_consistent, names_in, rows
-from tests.server import FLASK, Server, fill_reserve
+from tests.server import FLASK, WORKERS, Server, fill_reserve
 from tests.waiting import wait_for
 
-WORKERS = 3
 MANY = 24
-
-
-@pytest.fixture
-def make_server(tmp_path: Path, models_folder: Path) -> Iterator[Callable[..., Server]]:
-    made: list[Server] = []
-
-    def make(*command: str, **settings: str) -> Server:
-        (tmp_path / "instance").mkdir(exist_ok=True)
-        arguments = {"command": command} if command else {}
-        made.append(
-            Server(tmp_path, settings={"NAMESAKE_WORKERS": str(WORKERS)} | settings, models=models_folder, **arguments)
-        )
-        return made[-1].start()
-
-    yield make
-    for server in made:
-        server.kill_everything()
 
 
 def upload(server: Server, path: Path) -> Any:

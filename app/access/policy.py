@@ -31,6 +31,8 @@ NEEDS = {
     # Whoever can reach us. Health says no more than that we are well to those who are not logged in.
     "static": Scope.NOBODY,
     "health.show_health": Scope.NOBODY,
+    "operations.show_live": Scope.NOBODY,
+    "operations.show_ready": Scope.NOBODY,
     "access.show_login": Scope.NOBODY,
     "access.log_in": Scope.NOBODY,
     # Everything there is to see, photos and exports included.
@@ -50,6 +52,7 @@ NEEDS = {
     "insights.index": Scope.READ,
     "insights.faces": Scope.READ,
     "jobs.show": Scope.READ,
+    "operations.show_metrics": Scope.READ,
     "travel.send_sidecar": Scope.READ,
     "travel.send_labels": Scope.READ,
     "travel.send_training": Scope.READ,

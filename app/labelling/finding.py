@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection
 
+from app import meters
 from app.errors import NamesakeError, NotFound
 from app.labelling import pictures
 from app.labelling.ignoring import ignore_look_alikes
@@ -70,6 +71,7 @@ def add_faces(
     named: Mapping[int, int] = MappingProxyType({}),
 ) -> list[int]:
     """Add the faces found in a photo; their ids. named: the person (id) of those, by index, that have a name."""
+    meters.count("faces_found", len(found))
     return [
         queries.add_face(
             connection,

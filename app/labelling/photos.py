@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from app import meters
 from app.errors import InvalidInput, NamesakeError, NotFound, TooLarge
 from app.labelling import pictures
 from app.labelling.finding import add_faces, find_faces
@@ -91,6 +92,16 @@ def check_size(workspace: Workspace, size: int) -> None:
 
 
 def _add(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> Taken:
+    try:
+        taken = _take(workspace, data, file_name, look=look)
+    except NamesakeError:
+        meters.count("uploads", outcome="refused")
+        raise
+    meters.count("uploads", outcome="known" if taken.known else "taken")
+    return taken
+
+
+def _take(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> Taken:
     check_size(workspace, len(data))
     digest = hashlib.sha256(data).hexdigest()
     with workspace.database.read() as connection:
@@ -126,7 +137,7 @@ def _add(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> Ta
             faces = add_faces(work.connection, photo_id, found, work.revision)
             ignore_look_alikes(workspace, work, faces)
     except _TwinArrived:
-        return _add(workspace, data, file_name, look=look)
+        return _take(workspace, data, file_name, look=look)
     finally:
         incoming.unlink(missing_ok=True)
     pictures.keep(workspace, photo_id, faces, pictures.draw(decoded, [face.box for face in found]))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from app import meters
 from app.config import Settings
 from app.labelling.learning import Learner
 from app.labelling.publication import Publication
@@ -132,6 +133,11 @@ class Workspace:
             found = self.__dict__.get("engine")
             return found or self.load_engine(self.settings.detection_method)
 
+    @property
+    def has_engine(self) -> bool:
+        """Whether it is loaded."""
+        return "engine" in self.__dict__
+
     def load_engine(self, method: str) -> Engine:
         """An engine as set up here, but for how it finds faces: "cnn" or "hog"."""
         return load_engine(self.settings.engine, self._eyesight(method), self.settings.instance / "models")
@@ -139,7 +145,8 @@ class Workspace:
     def decode(self, data: bytes) -> Photo:
         """A photo, as large as recognition and the pages need it. Raises what images.decode raises."""
         enough = max(self._eyesight(self.settings.detection_method).enough, DISPLAY_SIDE)
-        return images.decode(data, max_pixels=self.settings.max_pixels, enough=enough)
+        with meters.timed("decode_seconds"):
+            return images.decode(data, max_pixels=self.settings.max_pixels, enough=enough)
 
     def _eyesight(self, method: str) -> Eyesight:
         return Eyesight(method, self.settings.detect_max_side, self.settings.smallest_face)

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from app import meters
 from app.errors import InvalidInput
 from app.recognition import chips, quality
 from app.recognition.engine import Box, DetectedFace, Eyesight
@@ -67,9 +68,11 @@ class LookingEngine(ABC):
             return []
         across = (photo.width - 1) / max(picture.shape[1] - 1, 1)
         down = (photo.height - 1) / max(picture.shape[0] - 1, 1)
+        with meters.timed("detect_seconds"):
+            detected = self._detect(picture)
         found = [
             _clip((round(top * down), round(right * across), round(bottom * down), round(left * across)), photo)
-            for top, right, bottom, left in self._detect(picture)
+            for top, right, bottom, left in detected
         ]
         return sorted((box for box in found if box is not None), key=lambda box: (box[3], box[0]))
 
@@ -83,9 +86,11 @@ class LookingEngine(ABC):
         if not crops:
             return []
         found = [chips.find(photo.pixels, photo.at_hand(box)) for photo, box in crops]
+        with meters.timed("encode_seconds"):
+            encodings = self._encode(found)
         return [
             DetectedFace(box, encoding, quality.flaws(face.pixels, face.box, box, face.points, face.outside))
-            for (_photo, box), face, encoding in zip(crops, found, self._encode(found), strict=True)
+            for (_photo, box), face, encoding in zip(crops, found, encodings, strict=True)
         ]
 
 

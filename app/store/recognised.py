@@ -48,6 +48,12 @@ def used(connection: Connection, face_ids: Iterable[int]) -> set[int]:
     return set(connection.execute(query.where(faces.c.id.in_(list(face_ids)), _USED)).scalars())
 
 
+def count_used(connection: Connection) -> int:
+    """How many faces are in the gallery."""
+    query = select(func.count()).select_from(faces.join(photos, photos.c.id == faces.c.photo_id)).where(_USED)
+    return int(connection.execute(query).scalar_one())
+
+
 def set_recognise(connection: Connection, face_id: int, recognise: bool | None, revision: int) -> None:
     """What a human says about it; None: as measured."""
     connection.execute(update(faces).where(faces.c.id == face_id).values(recognise=recognise, revision=revision))

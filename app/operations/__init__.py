@@ -1,0 +1,1 @@
+"""Whether an installation is in order: while it serves, and looked at from outside."""

@@ -4,11 +4,12 @@ import sys
 import threading
 
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 from app import logs, metrics, warm_up
 from app.config import load
 from app.errors import NamesakeError
-from app.jobs import supervise
+from app.jobs import dismiss_consumer, supervise
 
 try:
     _settings = load()
@@ -30,11 +31,26 @@ class _Log(Logger):
         pass
 
 
+class _Worker(ThreadWorker):
+    """Told to stop, lets go of the address at once, after it has taken in who had come before. Else new connections
+    would wait for as long as the last upload takes, and then be cut off."""
+
+    def set_accept_enabled(self, enabled):
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                before = -1
+                while before < self.nr_conns:
+                    before = self.nr_conns
+                    self.accept(listener)
+                listener.close()
+
+
 logger_class = _Log
 bind = _settings.bind
 workers = _settings.workers
 threads = _settings.threads
-worker_class = "gthread"
+worker_class = _Worker
 # Models are loaded after the fork, in each worker: sessions and locks do not survive one.
 preload_app = False
 # A photo is looked at within the request, and ENGINE=dlib lets nothing else run meanwhile.
@@ -59,8 +75,13 @@ def post_worker_init(worker):
     Not the master: it forks, and should have no threads.
     """
     metrics.announce()
-    supervise(_settings)
+    supervise(_settings, lambda: worker.alive)
     threading.Thread(target=warm_up, args=(worker.wsgi,), name="warm-up", daemon=True).start()
+
+
+def worker_exit(_server, _worker):
+    """The last request is answered; the job goes to whoever serves next."""
+    dismiss_consumer()
 
 
 def child_exit(_server, worker):

@@ -10,11 +10,13 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -34,6 +36,9 @@ from app.store import author
 
 log = logging.getLogger("namesake.jobs")
 
+_STOP_WITHIN_S = 10
+"""How long a consumer that is to end waits for the step its job is at."""
+
 # Held so that they can be reaped when they have ended.
 _children: list[subprocess.Popen[bytes]] = []
 
@@ -52,6 +57,7 @@ class Queue:
             serializer=SignedSerializer(secret=read_secret(instance)),
         )
         self._wake = self.huey.task(name="work_off")(self.work_off)
+        self._consumer: Any = None
 
     def send(self, _job_id: int) -> None:
         """Have the consumer do a job, starting one where there is none."""
@@ -74,11 +80,22 @@ class Queue:
             raise
 
     def work_off(self) -> None:
-        """Give every unfinished job its turn, until there is none."""
+        """Give every unfinished job its turn, until there is none or the consumer is to stop."""
         job_id = progress.next_job(self._workspace)
-        while job_id is not None:
-            self._take_turn(job_id)
+        while job_id is not None and not self._is_stopping():
+            try:
+                self._take_turn(job_id, self._stop_if_told)
+            except _Stopped:
+                progress.put_back(self._workspace, job_id)
             job_id = progress.next_job(self._workspace, after=job_id)
+
+    def _is_stopping(self) -> bool:
+        return self._consumer is not None and self._consumer.stop_flag.is_set()
+
+    def _stop_if_told(self, _done: int, _total: int, _message: str) -> None:
+        """Between two steps of a job, what is done is noted: it goes on from there."""
+        if self._is_stopping():
+            raise _Stopped
 
     def _take_turn(self, job_id: int, watch: Report | None = None) -> bool:
         """False when the job had ended before."""
@@ -102,7 +119,10 @@ class Queue:
             self.huey.flush()
             progress.rest(self._workspace)
             threading.Thread(target=self._watch, args=(parent,), daemon=True).start()
-            self.huey.create_consumer(workers=1, periodic=False, max_delay=0.5).run()
+            self._consumer = self.huey.create_consumer(
+                workers=1, periodic=False, max_delay=0.5, graceful_signal="TERM", shutdown_timeout=_STOP_WITHIN_S
+            )
+            self._consumer.run()
 
     def _watch(self, parent: int | None) -> None:
         """Take up what was left unfinished, by a killed consumer or a killed command; end with the parent."""
@@ -111,7 +131,13 @@ class Queue:
             if idle and progress.next_job(self._workspace) is not None:
                 self._wake()
             time.sleep(1)
-        os._exit(0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(2 * _STOP_WITHIN_S)
+        os._exit(1)
+
+
+class _Stopped(BaseException):
+    """The consumer is to end: not an error of the job."""
 
 
 def ensure_consumer(settings: Settings) -> None:
@@ -124,7 +150,10 @@ def ensure_consumer(settings: Settings) -> None:
         command = [sys.executable, "-m", "flask", "--app", "wsgi", "consume"]
         command += ["--parent", str(os.getpid()), "--lock", str(lock.fileno())]
         environment = os.environ | {PREFIX + "HOME": str(settings.home)}
-        child = subprocess.Popen(command, cwd=PROJECT, env=environment, pass_fds=(lock.fileno(),))  # noqa: S603
+        # Ctrl-C in a terminal goes to a whole session: the consumer ends when its parent does, and in good order.
+        child = subprocess.Popen(  # noqa: S603
+            command, cwd=PROJECT, env=environment, pass_fds=(lock.fileno(),), start_new_session=True
+        )
         _children.append(child)
 
 
@@ -134,18 +163,27 @@ def has_consumer(settings: Settings) -> bool:
         return not _takes(lock, fcntl.LOCK_SH)
 
 
-def supervise(settings: Settings) -> None:
-    """Keep a consumer running for as long as this process does.
+def supervise(settings: Settings, wanted: Callable[[], bool] = lambda: True) -> None:
+    """Keep a consumer running for as long as this process does, or is `wanted`.
 
     For processes that do not fork: a fork would inherit the lock while this holds it for a moment.
     """
 
     def watch() -> None:
-        while True:
+        while wanted():
             ensure_consumer(settings)
             time.sleep(1)
 
     threading.Thread(target=watch, name="consumer-supervisor", daemon=True).start()
+
+
+def dismiss_consumer() -> None:
+    """Have the consumer that this process started put its job back and end, and wait for it."""
+    for child in _children:
+        child.terminate()
+    for child in _children:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_STOP_WITHIN_S)
 
 
 def _reap() -> None:

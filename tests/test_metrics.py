@@ -1,0 +1,106 @@
+"""/metrics: right whichever worker is asked, and whatever has become of the others."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from flask import Flask
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.server import WORKERS, Server
+from tests.views.site import Site
+from tests.waiting import wait_for
+
+MANY = 60
+PEOPLE = '{method="GET",route="/people/",status="200"}'
+
+
+def read(text: str) -> dict[str, float]:
+    """Every value by name and labels; fails where the text is not what Prometheus reads."""
+    values = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+            values[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return values
+
+
+def metrics(server: Server) -> dict[str, float]:
+    status, text = server.get("/metrics")
+    assert status == 200
+    return read(text)
+
+
+def ask(server: Server, times: int) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        assert {status for status, _answer in pool.map(server.get, ["/people/"] * times)} == {200}
+
+
+def workers(server: Server) -> set[int]:
+    return set(server.pids("gunicorn")) - {server.process.pid}
+
+
+def test_every_request_counts_once_whoever_answered_it_and_whoever_is_asked(
+    make_server: Callable[..., Server], sample_photos: dict[str, Path], tmp_path: Path
+) -> None:
+    server = make_server()
+    wait_for(lambda: metrics(server)["namesake_workers"] == WORKERS, "every worker to be counted")
+    ask(server, MANY)
+    with ThreadPoolExecutor(6) as pool:
+        seen = list(pool.map(lambda _: metrics(server)[f"namesake_requests_total{PEOPLE}"], range(MANY)))
+    assert set(seen) == {MANY}
+
+    victim = next(iter(workers(server)))
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: victim not in workers(server) and len(workers(server)) == WORKERS, "another worker")
+    wait_for(lambda: metrics(server)["namesake_workers"] == WORKERS, "the dead to be forgotten")
+    ask(server, MANY)
+    values = metrics(server)
+    assert values[f"namesake_requests_total{PEOPLE}"] == 2 * MANY
+    assert values['namesake_request_seconds_count{route="/people/"}'] == 2 * MANY
+    assert values['namesake_request_seconds_bucket{le="+Inf",route="/people/"}'] == 2 * MANY
+
+    # What the consumer does, in a process of its own, counts too.
+    photos = [sample_photos[name] for name in ("obama.jpg", "obama2.jpg", "biden.jpg")]
+    found = 0
+    for path in photos:
+        status, answer = server.post("/upload/", file=(path.name, path.read_bytes()), later="1")
+        assert status == 202
+        wait_for(lambda url=answer["job_url"]: server.get(url)[1]["state"] == "done", "the faces to be found")  # type: ignore[misc]
+        found += 1
+    values = metrics(server)
+    assert values['namesake_uploads_total{outcome="taken"}'] == found
+    assert values["namesake_faces_found_total"] == values['namesake_faces{status="inbox"}'] >= found
+    assert values["namesake_detect_seconds_count"] == found
+    assert values["namesake_consumer_alive"] == 1
+    server.stop()
+
+    again = make_server()
+    assert metrics(again).get(f"namesake_requests_total{PEOPLE}", 0) == 0
+
+
+def test_what_the_store_holds_is_told_without_a_name(album: Site) -> None:
+    album.confirm(album.photos["obama"], "Zebediah Quux")
+    text = album.client.get("/metrics").get_data(as_text=True)
+    values = read(text)
+    assert values["namesake_photos"] == len(album.photos)
+    assert (values["namesake_people"], values["namesake_gallery_faces"]) == (1, 1)
+    assert values['namesake_decisions{kind="confirm"}'] == 1
+    assert values["namesake_inbox_faces"] == values['namesake_faces{status="inbox"}']
+    assert values["namesake_consumer_alive"] == 0
+    assert not re.search("zebediah|quux", text, re.IGNORECASE)
+
+
+def test_no_address_and_no_invented_method_becomes_a_label(app: Flask, client: FlaskClient) -> None:
+    client.get("/Zebediah/Quux")
+    client.open("/people/", method="ZEBEDIAH")
+    text = client.get("/metrics").get_data(as_text=True)
+    assert 'method="other"' in text
+    assert 'route="none"' in text
+    assert "ebediah" not in text.lower()

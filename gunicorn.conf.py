@@ -1,5 +1,6 @@
 """How gunicorn serves Namesake: on this machine only unless told otherwise, with the job consumer beside it."""
 
+import os
 import sys
 import threading
 
@@ -75,7 +76,7 @@ def post_worker_init(worker):
     Not the master: it forks, and should have no threads.
     """
     metrics.announce()
-    supervise(_settings, lambda: worker.alive)
+    supervise(_settings, lambda: worker.alive and os.getppid() == worker.ppid)
     threading.Thread(target=warm_up, args=(worker.wsgi,), name="warm-up", daemon=True).start()
 
 

@@ -41,6 +41,7 @@ _STOP_WITHIN_S = 10
 
 # Held so that they can be reaped when they have ended.
 _children: list[subprocess.Popen[bytes]] = []
+_starting = threading.Lock()
 
 Report = Callable[[int, int, str], None]
 
@@ -142,7 +143,12 @@ class _Stopped(BaseException):
 
 def ensure_consumer(settings: Settings) -> None:
     """Start a consumer beside this process if none is running or starting."""
-    _reap()
+    with _starting:
+        _reap()
+        _start_consumer(settings)
+
+
+def _start_consumer(settings: Settings) -> None:
     with open(_lock_path(settings), "w") as lock:
         if not _takes(lock):
             return
@@ -178,7 +184,8 @@ def supervise(settings: Settings, wanted: Callable[[], bool] = lambda: True) -> 
 
 
 def dismiss_consumer() -> None:
-    """Have the consumer that this process started put its job back and end, and wait for it."""
+    """Have the consumer that this process started put its job back and end, and wait for it. None is started again."""
+    _starting.acquire()
     for child in _children:
         child.terminate()
     for child in _children:

@@ -23,6 +23,8 @@ from app.errors import ConfigError
 
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "NAMESAKE_"
+VERSION = "1.0"
+"""of the product, as backups name it"""
 SHORTEST_PASSWORD, SHORTEST_TOKEN, LONGEST_SECRET = 8, 20, 200
 
 
@@ -156,6 +158,9 @@ class Settings:
     )
     trusted_proxy: str = _setting(
         "", _network(), "The address or network of the proxy in front, whose word on who asks is believed."
+    )
+    backups_kept: int = _setting(
+        10, _whole(1, 1000), "How many automatic backups are kept. Those made by hand stay until someone deletes them."
     )
     bind: str = _setting("127.0.0.1:8000", _ADDRESS, "Where gunicorn listens.")
     workers: int = _setting(2, _whole(1, 64), "How many gunicorn workers answer.")

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -26,8 +26,8 @@ from huey.serializer import SignedSerializer
 from app import logs
 from app.access.secret import read_secret
 from app.config import PREFIX, PROJECT, Settings
-from app.errors import NamesakeError
-from app.labelling import progress, resetting
+from app.errors import Conflict, NamesakeError
+from app.labelling import archives, backups, progress, resetting, restoring
 from app.labelling.importing import import_next
 from app.labelling.turns import Turn
 from app.labelling.uploading import look_at_next
@@ -79,6 +79,15 @@ class Queue:
         except KeyboardInterrupt:
             progress.put_back(self._workspace, job_id)
             raise
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While no server runs, and none can start a consumer. Raises Conflict."""
+        with open(_lock_path(self._workspace.settings), "w") as lock:
+            if not _takes(lock):
+                raise Conflict("The server is running: stop it first, or restore on its admin page.")
+            with progress.turn(self._workspace):
+                yield
 
     def work_off(self) -> None:
         """Give every unfinished job its turn, until there is none or the consumer is to stop."""
@@ -225,19 +234,41 @@ def _run(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> N
         progress.finish(workspace, job.id, "failed", message, {"refused": isinstance(error, NamesakeError)})
 
 
-def _reset(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
-    job = begun.job
+def _reporting(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> Report:
+    told: set[tuple[int, str]] = set()
 
     def report(done: int, total: int, message: str) -> None:
-        progress.report(workspace, job.id, done=done, total=total, message=message)
+        step = (100 * done // max(total, 1), message)
+        if step in told:  # every report waits for the disk
+            return
+        told.add(step)
+        progress.report(workspace, begun.job.id, done=done, total=total, message=message)
         if watch is not None:
             watch(done, total, message)
 
+    return report
+
+
+def _reset(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
+    job = begun.job
     if begun.killed and job.attempts >= progress.MAX_ATTEMPTS and job.done <= job.done_before:
         raise NamesakeError(f"It was stopped half-way too often. {_KINDS['reset'].left}")
-    result = resetting.run_reset(workspace, job.id, report)
+    result = resetting.run_reset(workspace, job.id, _reporting(workspace, begun, watch))
     done = f"Training data reset: {result['faces']} faces of {result['people']} people."
     progress.finish(workspace, job.id, "done", done + _skipped(result), result)
+
+
+def _backup(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
+    made = backups.make_backup(workspace, _reporting(workspace, begun, watch))
+    missing = f" {made.manifest.missing:,} were missing or damaged." if made.manifest.missing else ""
+    done = f"Backup {made.name}: {made.manifest.photos:,} photos.{missing}"
+    progress.finish(workspace, begun.job.id, "done", done, {"skipped": [], "name": made.name})
+
+
+def _restore(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
+    path = archives.find(workspace, begun.job.payload["name"]).path
+    result = restoring.restore(workspace, path, _reporting(workspace, begun, watch), begun.job.id)
+    progress.finish(workspace, begun.job.id, "done", restoring.in_words(result), result | {"skipped": []})
 
 
 def _encode(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
@@ -283,6 +314,8 @@ class _Kind(NamedTuple):
 
 _KINDS = {
     "reset": _Kind(_reset, resetting.abandon_reset, "Nothing was changed."),
+    "backup": _Kind(_backup, _nothing_to_abandon, "No backup was made."),
+    "restore": _Kind(_restore, _nothing_to_abandon, "Nothing was changed."),
     "encode": _Kind(_encode, _nothing_to_abandon, "The faces found until then are kept."),
     "import": _Kind(_import, _nothing_to_abandon, "What was imported until then is kept."),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.cli import access, keeping, measuring, travelling
+from app.cli import access, keeping, measuring, safekeeping, travelling
 
 _COMMANDS = (
     measuring.encode,
@@ -15,6 +15,8 @@ _COMMANDS = (
     travelling.export,
     travelling.import_training,
     travelling.write_sidecars,
+    safekeeping.backup,
+    safekeeping.restore,
     keeping.reset,
     keeping.reconcile,
     keeping.demo,

@@ -46,6 +46,11 @@ class Inbox:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
+        self._calibration = workspace.calibration
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin anew, as with rows of which nothing is known."""
         self._revision = 0
         self._faces: dict[int, _Face] = {}
         self._suggestions: dict[int, Suggestion] = {}
@@ -56,7 +61,6 @@ class Inbox:
         self._read: tuple[list[Offer], dict[int, Suggestion]] | None = None
         self._counts: dict[int, int] = {}  # of each person's faces in the view
         self._distances: dict[tuple[int, int, int, int], float] = {}
-        self._calibration = workspace.calibration
 
     def read(self) -> tuple[list[Offer], dict[int, Suggestion]]:
         """Everything to ask, best first, and the suggestion for each face, without whom it is said not to be."""
@@ -65,6 +69,8 @@ class Inbox:
                 revision = queries.revision(connection)
                 if self._read is not None and revision == self._revision:
                     return self._read
+                if not queries.same_epoch(revision, self._revision):
+                    self._forget()
                 changed = inbox.changed_faces(connection, self._revision)
                 rejected = inbox.rejections_of_waiting(connection)
             fresh = self._follow(changed)

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from app.errors import Conflict, InvalidInput, NotFound
-from app.labelling import decisions
+from app.labelling import backups, decisions
 from app.labelling.labels import clean_label
 from app.labelling.placing import place_photo, rename_photos
 from app.labelling.workspace import Work, Workspace
-from app.store import people, queries
+from app.store import backup, people, queries
 from app.store.changes import FACE, PERSON, PHOTO
 
 
@@ -54,6 +54,7 @@ def merge(workspace: Workspace, person_id: int, into: str | None, into_id: int |
     with workspace.changing() as work:
         person = known_person(work.connection, person_id)
         other = find_other(work.connection, person_id, into, into_id)
+        backups.back_up_first(workspace, work.connection, backup.MERGE)
         work.watch(FACE, *people.faces_holding(work.connection, person_id))
         renamed = people.photos_named_for(work.connection, person_id)
         people.give_faces(work.connection, person_id, other.id, work.revision)

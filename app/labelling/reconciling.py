@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from app.errors import Unavailable
+from app.labelling import disposing
 from app.labelling.workspace import Workspace
 from app.store import files, queries
 
@@ -30,6 +33,8 @@ def reconcile(workspace: Workspace) -> Repairs:
     train.pickle up to date."""
     interrupted = workspace.settle()
     _sweep(workspace)
+    with suppress(Unavailable):
+        disposing.dispose(workspace)
     with workspace.database.write() as connection:
         missing = [photo for photo in queries.photos_with_files(connection) if not _is_there(workspace, photo)]
         strays = _strays(workspace, connection) if missing else []

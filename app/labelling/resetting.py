@@ -17,12 +17,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.errors import Conflict, InvalidInput, NamesakeError
+from app.labelling import backups
 from app.labelling.finding import add_faces
 from app.labelling.labels import clean_label
 from app.labelling.workspace import Workspace
 from app.recognition import bulk
 from app.recognition.engine import DetectedFace, most_prominent
-from app.store import files, jobs, queries, staging
+from app.store import backup, files, jobs, queries, staging
 from app.store.changes import PHOTO
 
 Report = Callable[[int, int, str], None]
@@ -202,14 +203,15 @@ def _switch(workspace: Workspace, job_id: int, skipped: list[tuple[str, str]]) -
         staged = staging.photos(connection, job_id)
         if not staged:
             raise InvalidInput("No photo in the reserve has a face that could be used. Nothing was changed.")
+        backups.back_up_first(workspace, connection, backup.RESET)
         before = queries.count_faces(connection)
         decision = work.decide("reset", before=before, after={"job": job_id})
         work.watch(PHOTO, *staging.live(connection), *(photo.id for photo in staged))
-        backup = f"reset-{decision}"
-        moves = _clear(roots, roots["backup"] / backup)
+        aside = f"reset-{decision}"
+        moves = _clear(roots, roots["backup"] / aside)
         moves += [(roots["staging"] / photo.name, roots["training"] / Path(photo.name).name) for photo in staged]
         work.move(*moves)
-        staging.retire_live(connection, decision, backup, work.revision)
+        staging.retire_live(connection, decision, aside, work.revision)
         staging.publish(connection, job_id, work.revision)
         work.rewrite = True
         result = _result(connection) | {"skipped": skipped}

@@ -123,6 +123,10 @@ def _sentence(kind: str, rows: Sequence[Row[Any]], names: dict[int, str]) -> str
             return f"Chose a picture for {after.get('name')}"
         case "reset":
             return "Reset the training data"
+        case "restore":
+            return "Restored a backup"
+        case "erase":
+            return f"Deleted {after.get('what', 'something')} for good"
         case "import":
             return f"Imported {after.get('faces', len(rows)):,} names"
         case "forget_answers":

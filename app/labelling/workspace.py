@@ -152,8 +152,11 @@ class Workspace:
         return Eyesight(method, self.settings.detect_max_side, self.settings.smallest_face)
 
     @contextmanager
-    def changing(self) -> Iterator[Work]:
-        """Change rows, files and train.pickle as one: whatever raises inside leaves all three as they were."""
+    def changing(self, *, epoch: bool = False, above: int = 0) -> Iterator[Work]:
+        """Change rows, files and train.pickle as one: whatever raises inside leaves all three as they were.
+
+        epoch: rows go for good, and every process looks at everything anew. above: the revision is to be higher.
+        """
         publication = self._publication()
         work: Work | None = None
 
@@ -165,7 +168,7 @@ class Workspace:
 
         with self.database.write(undo) as connection:
             self._settle(connection)
-            revision = queries.next_revision(connection)
+            revision = queries.next_epoch(connection, above) if epoch else queries.next_revision(connection)
             work = Work(connection, Journal(self.settings.instance, revision), revision)
             yield work
             work.keep_changes()
@@ -180,6 +183,13 @@ class Workspace:
         with suppress(OSError):
             publication.close()
             work.journal.close()
+
+    @contextmanager
+    def still(self) -> Iterator[Connection]:
+        """Hold everything as it is after the last change: nobody begins another."""
+        with self.database.write() as connection:
+            self._settle(connection)
+            yield connection
 
     def settle(self) -> bool:
         """Put back what a killed process left half done. True when there was something."""
@@ -220,9 +230,14 @@ class Workspace:
     def refresh_gallery(self) -> None:
         """Follow the store in as many steps as there were changes."""
         with self._gallery_lock, self.database.read() as connection:
-            revision = queries.revision(connection)
-            if revision != self._gallery.revision:
-                changes = recognised.changes(connection, self._gallery.revision, self._gallery.person_of)
+            revision, known = queries.revision(connection), self._gallery.revision
+            if revision != known:
+                gone: set[int] = set()
+                if known and not queries.same_epoch(revision, known):
+                    known, gone, self._learner = 0, set(self._gallery.snapshot().face_ids.tolist()), Learner()
+                changes = recognised.changes(connection, known, self._gallery.person_of)
+                gone -= {face_id for face_id, *_rest in changes}
+                changes += [(face_id, None, None) for face_id in gone]
                 self._gallery.apply([Change(*change) for change in changes], revision)
                 self._recogniser.calibration = self._learner.learn(connection)
 

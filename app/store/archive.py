@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, BinaryIO
 
@@ -40,9 +40,9 @@ class Writer:
         self._zip.writestr(info, data)
         return self._sink.take()
 
-    def add_pieces(self, name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def add_pieces(self, name: str, pieces: Iterator[bytes], *, deflated: bool = True) -> Iterator[bytes]:
         """A file that need not be there as a whole: what to send on."""
-        with self._zip.open(_info(name, deflated=True), "w", force_zip64=True) as file:
+        with self._zip.open(_info(name, deflated), "w", force_zip64=True) as file:
             for piece in pieces:
                 file.write(piece)
                 yield self._sink.take()
@@ -88,6 +88,9 @@ class Reader:
     def __contains__(self, name: str) -> bool:
         return name in self._infos
 
+    def names(self) -> set[str]:
+        return set(self._infos)
+
     def photo_names(self) -> set[str]:
         """The files below training/, without the sidecars."""
         below = (name.removeprefix(PHOTOS) for name in self._infos if name.startswith(PHOTOS))
@@ -116,37 +119,6 @@ class Reader:
             raise InvalidInput(f"{name} in the archive is damaged.") from error
 
 
-@contextmanager
-def open_archive(file: BinaryIO) -> Iterator[Reader]:
-    """Raises InvalidInput for what is no zip, or none that this product has written."""
-    size = file.seek(0, 2)
-    if _directory_size(file, size) > _LARGEST_DIRECTORY:
-        raise InvalidInput("The archive lists more files than any training set has.")
-    file.seek(0)
-    try:
-        archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error, OSError) as error:
-        raise InvalidInput("The file is not a zip archive, or it is damaged.") from error
-    with archive:
-        _check(archive.infolist(), size)
-        yield Reader(archive)
-
-
-def _check(infos: list[zipfile.ZipInfo], archive_size: int) -> None:
-    names = [info.orig_filename for info in infos]
-    if len(set(names)) != len(names):
-        raise InvalidInput("The archive has two files of one name.")
-    for info in infos:
-        if not _is_expected(info.orig_filename):
-            raise InvalidInput(f"The archive has a file that does not belong in it: {_printable(info.orig_filename)}.")
-        if info.flag_bits & 0x1:
-            raise InvalidInput("The archive is encrypted: unpack it, and pack it again without a password.")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InvalidInput("The archive is packed in a way that is not read here: use an ordinary zip.")
-    if sum(info.file_size for info in infos) > _GROWTH * archive_size + _SMALL:
-        raise InvalidInput("The archive would grow too much when unpacked, so it was not.")
-
-
 def _is_expected(name: str) -> bool:
     """Files of our own names only, photos in one flat folder: nothing absolute, nothing that climbs."""
     if name in _LISTS or name == PHOTOS:
@@ -154,6 +126,40 @@ def _is_expected(name: str) -> bool:
     folder, slash, file = name.partition("/")
     plain = not any(character in "/\\:" or not character.isprintable() for character in file)
     return folder + slash == PHOTOS and plain and bool(file) and not file.startswith(".")
+
+
+@contextmanager
+def open_archive(file: BinaryIO, belongs: Callable[[str], bool] = _is_expected) -> Iterator[Reader]:
+    """Raises InvalidInput for what is no zip, or none that this product has written.
+
+    belongs: whether a file of this name may be in it.
+    """
+    size = file.seek(0, 2)
+    if _directory_size(file, size) > _LARGEST_DIRECTORY:
+        raise InvalidInput("The archive lists more files than any of ours has.")
+    file.seek(0)
+    try:
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error, OSError) as error:
+        raise InvalidInput("The file is not a zip archive, or it is damaged.") from error
+    with archive:
+        _check(archive.infolist(), size, belongs)
+        yield Reader(archive)
+
+
+def _check(infos: list[zipfile.ZipInfo], archive_size: int, belongs: Callable[[str], bool]) -> None:
+    names = [info.orig_filename for info in infos]
+    if len(set(names)) != len(names):
+        raise InvalidInput("The archive has two files of one name.")
+    for info in infos:
+        if not belongs(info.orig_filename):
+            raise InvalidInput(f"The archive has a file that does not belong in it: {_printable(info.orig_filename)}.")
+        if info.flag_bits & 0x1:
+            raise InvalidInput("The archive is encrypted: unpack it, and pack it again without a password.")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InvalidInput("The archive is packed in a way that is not read here: use an ordinary zip.")
+    if sum(info.file_size for info in infos) > _GROWTH * archive_size + _SMALL:
+        raise InvalidInput("The archive would grow too much when unpacked, so it was not.")
 
 
 def _printable(name: str) -> str:

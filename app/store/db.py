@@ -69,13 +69,25 @@ class Database:
                     transaction.rollback()
                 raise
 
+    def scrub(self) -> None:
+        """Leave nothing in the file but what the tables hold: what was deleted is in no free page, nor in the log.
+
+        Raises Unavailable when somebody reads on and on.
+        """
+        with _translated(), closing(self._engine.raw_connection()) as connection:
+            connection.execute("VACUUM")
+            (busy, _pages, _moved) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise Unavailable("The store is being read. What was deleted is out of its file with the next start.")
+
     def close(self) -> None:
         self._engine.dispose()
 
 
 def _prepare_connection(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # sqlite3 must not begin on its own: see _begin
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+    # What is deleted is written over: names and encodings do not live on in free pages.
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -42,6 +42,7 @@ class Folders:
     def below(cls, home: Path, *, uploads: str, training: str, reserve: str) -> Folders:
         written = {"uploads": uploads, "training": training, "reserve": reserve}
         written["backup"] = str(PurePosixPath(training).parent / "backups")
+        written["archives"] = str(PurePosixPath(training).parent / "archives")
         written["staging"] = str(PurePosixPath(training).parent / ".staging")
         return cls({kind: home / folder for kind, folder in written.items()}, written)
 
@@ -159,6 +160,12 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def sync_file(path: Path) -> None:
+    """Make what is in a file survive a power cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def write_new(folder: Path, data: bytes, name: str | None = None, *, one_of_many: bool = False) -> Path:
     """Write a file that survives a power cut, hidden unless it is given a name.
 
@@ -179,6 +186,23 @@ def write_new(folder: Path, data: bytes, name: str | None = None, *, one_of_many
             path.unlink(missing_ok=True)
             raise
     return path
+
+
+def link(source: Path, target: Path) -> bool:
+    """Give a file that never changes another name; False where the file system cannot. Raises other OSErrors."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+            return False
+        raise
+    return True
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Have a file that never changes in another place, too. Raises OSError."""
+    if not link(source, target):
+        shutil.copyfile(source, target)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, Table, delete, exists, func, insert, select, update
 
 from app.store.schema import faces, people, photos, rejections, vouches
 
@@ -18,6 +18,12 @@ def has_faces(connection: Connection, person_id: int) -> bool:
     """Whether a face of a live photo has this name."""
     query = select(faces.c.id).join(photos, photos.c.id == faces.c.photo_id)
     return connection.execute(query.where(faces.c.person_id == person_id, photos.c.state == "live")).first() is not None
+
+
+def count(connection: Connection) -> int:
+    """How many people have a face in a live photo."""
+    query = select(func.count(faces.c.person_id.distinct())).join(photos, photos.c.id == faces.c.photo_id)
+    return int(connection.execute(query.where(photos.c.state == "live")).scalar_one())
 
 
 def names_in_use(connection: Connection, limit: int) -> list[str]:

@@ -20,6 +20,8 @@ Box = tuple[int, int, int, int]
 LIVE = photos.c.state == "live"
 REMOVED = "removed"
 """the status of a face that was drawn by hand and taken away again"""
+# Revisions an epoch. Should an installation make so many changes, everything is once looked at anew, and that is all.
+_EPOCH = 1_000_000
 _THERE = and_(photos.c.id == faces.c.photo_id, LIVE, faces.c.status != REMOVED)
 _FACES_OF_LIVE_PHOTOS = faces.join(photos, _THERE)
 
@@ -54,6 +56,19 @@ def revision(connection: Connection) -> int:
 def next_revision(connection: Connection) -> int:
     connection.execute(update(state).values(revision=state.c.revision + 1))
     return revision(connection)
+
+
+def next_epoch(connection: Connection, above: int = 0) -> int:
+    """A revision that begins an epoch: one at which rows went for good, so that nothing known of older revisions
+    holds. It is higher than `above`, too."""
+    began = (max(revision(connection), above) // _EPOCH + 1) * _EPOCH
+    connection.execute(update(state).values(revision=began))
+    return began
+
+
+def same_epoch(one: int, other: int) -> bool:
+    """Whether all that changed between two revisions can be told from the rows that are there."""
+    return one // _EPOCH == other // _EPOCH
 
 
 def pickle_length(connection: Connection) -> int | None:

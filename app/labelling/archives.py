@@ -1,0 +1,177 @@
+"""The backups kept beside the photos: folders of links, which are automatic, and zips, which were made by hand."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import NamesakeError, NotFound
+from app.labelling.workspace import Workspace
+from app.store import backup, files, queries
+from app.store.backup import Manifest
+
+Json = dict[str, Any]
+
+_NAME = re.compile(r"\d{8}-\d{6}-[a-z-]{1,20}(-\d{1,4})?")
+_PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A backup in the archives."""
+
+    name: str
+    path: Path
+    manifest: Manifest
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.manifest.why != backup.BY_HAND
+
+
+def kept(workspace: Workspace) -> list[Kept]:
+    """Newest first. What cannot be read is passed over."""
+    found = []
+    root = workspace.folders.roots["archives"]
+    for path in root.iterdir() if root.is_dir() else ():
+        name = path.name.removesuffix(".zip")
+        if _NAME.fullmatch(name):
+            try:
+                with backup.open_backup(path) as source:
+                    found.append(Kept(name, path, source.manifest))
+            except (NamesakeError, OSError):
+                continue
+    return sorted(found, key=lambda each: (each.manifest.created, each.name), reverse=True)
+
+
+def find(workspace: Workspace, name: str) -> Kept:
+    """Raises NotFound."""
+    found = next((each for each in kept(workspace) if each.name == name), None) if _NAME.fullmatch(name) else None
+    if found is None:
+        raise NotFound("There is no such backup.")
+    return found
+
+
+def remove(workspace: Workspace, name: str) -> None:
+    """Delete one for good. Raises NotFound."""
+    found = find(workspace, name)
+    with files.translate_os_errors():
+        _remove(found.path)
+
+
+def describe(each: Kept) -> Json:
+    manifest = each.manifest
+    return {
+        "name": each.name,
+        "created": manifest.created_at,
+        "why": manifest.why,
+        "automatic": each.is_automatic,
+        "photos": manifest.photos,
+        "faces": manifest.faces,
+        "people": manifest.people,
+        "missing": manifest.missing,
+        "bytes": manifest.bytes,
+        "url": f"/backups/{each.name}.zip",
+    }
+
+
+def download(each: Kept) -> Iterator[bytes]:
+    """The zip of a backup, in pieces."""
+    if each.path.is_dir():
+        yield from backup.stream(each.path)
+        return
+    with each.path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            yield chunk
+
+
+def prune(workspace: Workspace) -> None:
+    """Let the oldest automatic ones go, beyond as many as are kept. Their names say when and why they were made."""
+    named = (path for path in workspace.folders.roots["archives"].iterdir() if _NAME.fullmatch(path.name))
+    automatic = sorted((path for path in named if path.is_dir()), reverse=True)
+    for path in automatic[workspace.settings.backups_kept :]:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Out of the list first, so that none is ever there in part."""
+    gone = path.with_name(f"{_PARTIAL}{uuid.uuid4().hex}")
+    path.rename(gone)
+    if gone.is_dir():
+        shutil.rmtree(gone, ignore_errors=True)
+    else:
+        gone.unlink(missing_ok=True)
+
+
+def path_of(workspace: Workspace, name: str) -> Path:
+    root = workspace.folders.roots["archives"]
+    folder = root / name
+    return folder if folder.is_dir() else root / f"{name}.zip"
+
+
+@contextmanager
+def partial(workspace: Workspace) -> Iterator[Path]:
+    """A folder to make a backup in, gone at the end unless it has found its place. It is locked by whoever fills it, so
+    that others know what a killed process has left, and remove it."""
+    root = workspace.folders.roots["archives"]
+    folder = root / f"{_PARTIAL}{uuid.uuid4().hex}"
+    with files.translate_os_errors():
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(root):
+            _sweep(root)
+            folder.mkdir(mode=0o700)
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _sweep(root: Path) -> None:
+    for path in root.glob(f"{_PARTIAL}*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
+            continue
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(handle)
+
+
+def put_in_place(workspace: Workspace, made: Path, why: str, suffix: str = "") -> str:
+    root = workspace.folders.roots["archives"]
+    first = f"{queries.now():%Y%m%d-%H%M%S}-{why.replace(' ', '-')}"
+    taken = {path.name.removesuffix(".zip") for path in root.iterdir()}
+    name, number = first, 1
+    while name in taken:
+        number += 1
+        name = f"{first}-{number}"
+    with files.translate_os_errors():
+        files.sync_folder(made if made.is_dir() else made.parent)
+        made.rename(root / f"{name}{suffix}")
+        files.sync_folder(root)
+    return name

@@ -15,12 +15,12 @@ from typing import Any
 
 from app.errors import NamesakeError, NotFound
 from app.labelling.workspace import Workspace
-from app.store import backup, files, queries
+from app.store import backup, files
 from app.store.backup import Manifest
 
 Json = dict[str, Any]
 
-_NAME = re.compile(r"\d{8}-\d{6}-[a-z-]{1,20}(-\d{1,4})?")
+_NAME = re.compile(r"\d{8}-\d{6}-[a-z-]{1,20}-(?P<revision>\d{1,15})(-\d{1,4})?")
 _PARTIAL = ".partial-"
 
 
@@ -49,7 +49,7 @@ def kept(workspace: Workspace) -> list[Kept]:
                     found.append(Kept(name, path, source.manifest))
             except (NamesakeError, OSError):
                 continue
-    return sorted(found, key=lambda each: (each.manifest.created, each.name), reverse=True)
+    return sorted(found, key=lambda each: (each.manifest.revision, each.name), reverse=True)
 
 
 def find(workspace: Workspace, name: str) -> Kept:
@@ -94,10 +94,11 @@ def download(each: Kept) -> Iterator[bytes]:
 
 
 def prune(workspace: Workspace) -> None:
-    """Let the oldest automatic ones go, beyond as many as are kept. Their names say when and why they were made."""
-    named = (path for path in workspace.folders.roots["archives"].iterdir() if _NAME.fullmatch(path.name))
-    automatic = sorted((path for path in named if path.is_dir()), reverse=True)
-    for path in automatic[workspace.settings.backups_kept :]:
+    """Let the oldest automatic ones go, beyond as many as are kept: by revision, for the clock may have been wrong."""
+    root = workspace.folders.roots["archives"]
+    named = [(found, path) for path in root.iterdir() if (found := _NAME.fullmatch(path.name)) and path.is_dir()]
+    named.sort(key=lambda each: int(each[0]["revision"]), reverse=True)
+    for _found, path in named[workspace.settings.backups_kept :]:
         _remove(path)
 
 
@@ -162,9 +163,10 @@ def _sweep(root: Path) -> None:
             os.close(handle)
 
 
-def put_in_place(workspace: Workspace, made: Path, why: str, suffix: str = "") -> str:
+def put_in_place(workspace: Workspace, made: Path, manifest: Manifest, suffix: str = "") -> str:
+    """Give a backup that is complete its name, which it returns."""
     root = workspace.folders.roots["archives"]
-    first = f"{queries.now():%Y%m%d-%H%M%S}-{why.replace(' ', '-')}"
+    first = f"{manifest.created_at:%Y%m%d-%H%M%S}-{manifest.why.replace(' ', '-')}-{manifest.revision}"
     taken = {path.name.removesuffix(".zip") for path in root.iterdir()}
     name, number = first, 1
     while name in taken:

@@ -37,8 +37,8 @@ def back_up_first(workspace: Workspace, connection: Connection, why: str) -> str
     why: backup.MERGE, RESET or RESTORE. Costs a link for every photo. Raises DiskFull: the change is to be given up.
     """
     with archives.partial(workspace) as folder:
-        _snapshot(workspace, connection, folder, why)
-        name = archives.put_in_place(workspace, folder, why)
+        manifest, _apart = _snapshot(workspace, connection, folder, why)
+        name = archives.put_in_place(workspace, folder, manifest)
     archives.prune(workspace)
     return name
 
@@ -56,7 +56,7 @@ def make_backup(workspace: Workspace, report: Report) -> archives.Kept:
     """Make one by hand, in the archives."""
     with archives.partial(workspace) as folder:
         manifest = _pack(workspace, folder, folder / "packed.zip", report)
-        name = archives.put_in_place(workspace, folder / "packed.zip", backup.BY_HAND, ".zip")
+        name = archives.put_in_place(workspace, folder / "packed.zip", manifest, ".zip")
     return archives.Kept(name, archives.path_of(workspace, name), manifest)
 
 
@@ -85,14 +85,15 @@ def write_backup(workspace: Workspace, target: Path, report: Report, *, force: b
 
 def _pack(workspace: Workspace, folder: Path, target: Path, report: Report) -> Manifest:
     with workspace.still() as connection:
-        apart = _snapshot(workspace, connection, folder, backup.BY_HAND)
+        _manifest, apart = _snapshot(workspace, connection, folder, backup.BY_HAND)
     _copy_apart(workspace, folder, apart)
     with files.translate_os_errors():
         return backup.pack(folder, target, lambda done, total: report(done, total, "Packing photos"))
 
 
-def _snapshot(workspace: Workspace, connection: Connection, folder: Path, why: str) -> list[Row[Any]]:
-    """Fill a folder with everything of this moment; the photos that lie on another file system, which are not in it."""
+def _snapshot(workspace: Workspace, connection: Connection, folder: Path, why: str) -> tuple[Manifest, list[Row[Any]]]:
+    """Fill a folder with everything of this moment: its manifest, and the photos that lie on another file system, which
+    are not in it."""
     settings = workspace.settings
     with files.translate_os_errors():
         revision = copying.copy_store(settings.instance / "namesake.sqlite", folder / backup.STORE)
@@ -120,7 +121,7 @@ def _snapshot(workspace: Workspace, connection: Connection, folder: Path, why: s
         )
         backup.write_manifest(folder, manifest)
         files.sync_folder(folder / backup.PHOTOS)
-    return apart
+    return manifest, apart
 
 
 def _link_photos(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -49,7 +50,13 @@ def dispose(workspace: Workspace) -> bool:
         return True
     with workspace.still() as connection:  # what was not committed is put back
         committed = queries.revision(connection)
-        gone = [path for path in _left(workspace) if int(path.name.rpartition("-")[2]) <= committed]
+        found = {path: int(path.name.rpartition("-")[2]) <= committed for path in _left(workspace)}
+        for path in (path for path, is_committed in found.items() if not is_committed):
+            with suppress(OSError):
+                path.rmdir()
+    gone = [path for path, is_committed in found.items() if is_committed]
+    if not gone:
+        return True
     try:
         workspace.database.scrub()
     except NamesakeError as error:

@@ -20,7 +20,7 @@ from flask import Flask
 from app import create_app
 from app.config import PROJECT
 from app.errors import NamesakeError
-from app.labelling import bringing, decisions, importing, resetting
+from app.labelling import bringing, decisions, importing, resetting, restoring
 from app.labelling.workspace import Workspace
 from app.recognition import bulk
 from app.recognition.images import Photo
@@ -157,6 +157,9 @@ POINTS: dict[str, Callable[[], None]] = {
     "before the rewrite": _around("replace", _is_pickle, first=True),
     "rewritten": _around("replace", _is_pickle, first=False),
     "committed": _around("unlink", _is_journal, first=True),
+    "backup kept": _around("rename", lambda _source, target: Path(target).parent.name == "archives", first=False),
+    "file put away": _around("rename", lambda _source, target: "gone-" in str(target), first=False),
+    "photo arrived": _around("rename", lambda source, _target: "restore-" in str(source), first=False),
     "further photos looked at": lambda: _die_looking_beyond(AHEAD),
     "deadly photo looked at": lambda: _die_looking_at(DEADLY),
 }
@@ -207,6 +210,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "unlabel": lambda app, *arguments: decisions.unlabel(app.extensions["namesake"], *arguments),
     "run job": lambda app, job_id: app.extensions["namesake-queue"].run(job_id),
     "reset": lambda app: app.extensions["namesake-queue"].run(resetting.request_reset(app.extensions["namesake"])),
+    "restore": lambda app, file: restoring.restore(app.extensions["namesake"], file, lambda *_told: None),
     "encode": _encode,
     "bring back": _bring_back,
     "import": lambda app, folder: app.extensions["namesake-queue"].run(

@@ -23,6 +23,7 @@ from app.views import (
     access,
     admin,
     aside,
+    backups,
     decisions,
     doubts,
     faces,
@@ -41,7 +42,7 @@ log = logging.getLogger("namesake")
 # A photo that has been waiting for the worker comes before the page that is looked at next.
 _PAGES_WAIT_S = 2
 _PAGES = (
-    *(access, upload, photos, faces, review, decisions, aside, people, doubts, insights, admin, jobs, travel),
+    *(access, upload, photos, faces, review, decisions, aside, people, doubts, insights, admin, backups, jobs, travel),
     operations,
 )
 # Requests of several photos at once: how many of the largest size one request may hold.

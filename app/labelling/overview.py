@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from app.config import Settings, table
-from app.labelling import progress
+from app.labelling import archives, progress
 from app.labelling.calibrating import describe_calibration
 from app.labelling.reading import read_counts
 from app.labelling.workspace import Workspace
-from app.store import files, queries
+from app.store import files
 
 
 def read_overview(workspace: Workspace) -> dict[str, Any]:
-    """{"counts", "jobs", "settings", "calibration", "backups"} as GET /admin/ answers them."""
+    """{"counts", "jobs", "settings", "calibration", "backups", "backups_kept"} as GET /admin/ answers them."""
     settings = workspace.settings
     photos, people = files.photo_count(workspace.folders.roots["reserve"])
     published = settings.pickle_path
@@ -38,25 +38,11 @@ def read_overview(workspace: Workspace) -> dict[str, Any]:
             for name, field in table().items()
         ],
         "calibration": describe_calibration(workspace),
-        "backups": _backups(workspace),
+        "backups": [archives.describe(each) for each in archives.kept(workspace)],
+        "backups_kept": settings.backups_kept,
     }
 
 
 def _shown(settings: Settings, name: str) -> Any:
     value = getattr(settings, name.lower())
     return ("set" if value else "") if table()[name].metadata["secret"] else value
-
-
-def _backups(workspace: Workspace) -> list[dict[str, Any]]:
-    """What every reset put aside, newest first."""
-    with workspace.database.read() as connection:
-        resets = queries.decisions_of_kind(connection, "reset")
-        return [
-            {
-                "name": f"reset-{reset.id}",
-                "created": reset.created_at,
-                "photos": queries.count_retired(connection, reset.id),
-                "faces": sum(reset.before.values()),
-            }
-            for reset in resets
-        ]

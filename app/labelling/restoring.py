@@ -189,8 +189,10 @@ def sweep(workspace: Workspace) -> None:
 
 def in_words(result: Json) -> str:
     """What came of it, for a person."""
-    missing = f" {result['missing']:,} photos were missing." if result["missing"] else ""
-    return (
-        f"Restored: {result['photos']:,} photos, {result['faces']:,} faces, {result['people']:,} people.{missing} "
-        f"What was here before is in the backup {result['before']}."
-    )
+    photos, faces = _count(result["photos"], "photo"), _count(result["faces"], "face")
+    lost = f" Of {_count(result['missing'], 'photo')} there was no file." if result["missing"] else ""
+    return f"Restored: {photos} and {faces}.{lost} What was here before is in the backup {result['before']}."
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"

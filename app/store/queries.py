@@ -200,12 +200,6 @@ def count_photos(connection: Connection, *folders: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def count_retired(connection: Connection, decision_id: int) -> int:
-    """How many photos a reset put aside."""
-    retired = and_(photos.c.state == "retired", photos.c.batch == decision_id)
-    return int(connection.execute(select(func.count()).select_from(photos).where(retired)).scalar_one())
-
-
 # --- faces
 
 _FACE = (

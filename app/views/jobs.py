@@ -10,7 +10,13 @@ from app.labelling import progress
 
 bp = Blueprint("jobs", __name__)
 
-_NEXT_PAGE = {"reset": "/people/", "encode": "/review/", "import": "/review/"}
+_NEXT_PAGE = {
+    "reset": "/people/",
+    "encode": "/review/",
+    "import": "/review/",
+    "backup": "/admin/#backups",
+    "restore": "/people/",
+}
 
 
 @bp.get("/jobs/<id:job_id>/")

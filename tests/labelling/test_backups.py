@@ -35,7 +35,7 @@ from app.labelling import (
 from app.labelling.workspace import Workspace
 from tests.labelling.consistency import assert_consistent, files_in, names_in, rows, snapshot
 from tests.labelling.saying import face_of, named_photo
-from tests.labelling.squares import upload
+from tests.labelling.squares import SquaresEngine, upload
 from tests.labelling.test_resetting import fill_reserve, reset
 from tests.labelling.workers import die
 
@@ -422,7 +422,7 @@ class TestAnAutomaticBackup:
         self, used: Workspace, home: Path, monkeypatch: pytest.MonkeyPatch, what: str
     ) -> None:
         fill_reserve(home)
-        used_up = _full_disk(monkeypatch)
+        used_up = full_disk(monkeypatch)
         before = snapshot(home)
         if what == "merge":
             with pytest.raises(DiskFull, match="Nothing was changed"):
@@ -437,7 +437,7 @@ class TestAnAutomaticBackup:
         assert_consistent(used)
 
 
-def _full_disk(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folder of backups takes no photo: what was refused."""
     real, refused = os.link, list[str]()
 

@@ -48,6 +48,10 @@ ADDRESSES = {
     "/insights/": {"GET"},
     "/insights/faces/": {"GET"},
     "/admin/": {"GET"},
+    "/backups/": {"GET", "POST"},
+    "/backups/ID.zip": {"GET"},
+    "/backups/ID/restore": {"POST"},
+    "/backups/ID/delete": {"POST"},
     "/export/labels.csv": {"GET"},
     "/export/training.zip": {"GET"},
     "/import/": {"POST"},
@@ -195,7 +199,7 @@ def test_pictures_are_jpegs(untouched: Site) -> None:
 
 def test_admin_tells_the_state_of_the_installation(untouched: Site) -> None:
     shown = untouched.get("/admin/").get_json()
-    assert set(shown) == {"counts", "jobs", "settings", "calibration", "backups", "access"}
+    assert set(shown) == {"counts", "jobs", "settings", "calibration", "backups", "backups_kept", "access"}
     counted = {"photos": 4, "uploads": 4, "faces": 4, "labelled": 0, "inbox": 4, "ignored": 0, "people": 0}
     assert shown["counts"] | counted == shown["counts"]
     assert {"name": "MAX_UPLOAD_MB", "value": 32, "source": "default"}.items() <= next(

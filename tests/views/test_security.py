@@ -23,7 +23,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 FORMS = ["/upload/", "/confirm/", "/faces/1/move", "/faces/1/unlabel", "/faces/1/dismiss", "/reset_training/",
-         "/login/", "/logout/", "/tokens/", "/tokens/1/revoke", "/sessions/1/end", "/sessions/end"]  # fmt: skip
+         "/login/", "/logout/", "/tokens/", "/tokens/1/revoke", "/sessions/1/end", "/sessions/end",
+         "/backups/", "/backups/x/restore", "/backups/x/delete"]  # fmt: skip
 EVERY_ADDRESS = ["/", "/people/", "/admin/", "/healthz", "/photos/1/", "/photos/1/image.jpg", "/faces/1/thumb.jpg",
                  "/static/app.css", "/nothing/here"]  # fmt: skip
 

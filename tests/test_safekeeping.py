@@ -1,0 +1,105 @@
+"""Backups of a running server, made and restored while it serves."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.labelling.consistency import assert_consistent, names_in
+from tests.server import Server
+from tests.waiting import wait_for
+
+WORKERS = 3
+
+
+@pytest.fixture
+def server(tmp_path: Path, models_folder: Path) -> Iterator[Server]:
+    (tmp_path / "instance").mkdir()
+    server = Server(tmp_path, settings={"NAMESAKE_WORKERS": str(WORKERS)}, models=models_folder).start()
+    yield server
+    server.kill_everything()
+
+
+def name(server: Server, photo: Path, label: str) -> dict[str, Any]:
+    status, answer = server.post("/upload/", file=(photo.name, photo.read_bytes()))
+    assert status == 200, answer
+    status, answer = server.post("/confirm/", image_path=answer["image_path"], label=label)
+    assert status == 200, answer
+    return dict(answer)
+
+
+def done(server: Server, answer: tuple[int, Any]) -> dict[str, Any]:
+    """The job that was asked for, once it has ended well."""
+    assert answer[0] == 202, answer
+    job = wait_for(lambda: _ended(server, answer[1]["job_url"]), "the job to end")
+    assert job["state"] == "done", job
+    return job
+
+
+def _ended(server: Server, url: str) -> dict[str, Any] | None:
+    job = server.get(url)[1]
+    return job if job["state"] in ("done", "failed") else None
+
+
+def everywhere(server: Server, path: str) -> list[Any]:
+    """The answers of as many requests as make sure that every worker has given one."""
+    with ThreadPoolExecutor(4) as pool:
+        return [answer for _status, answer in pool.map(server.get, [path] * 8 * WORKERS)]
+
+
+def test_workers_serve_what_was_restored_while_they_ran(
+    server: Server, sample_photos: dict[str, Path], tmp_path: Path
+) -> None:
+    name(server, sample_photos["obama.jpg"], "alice")
+    made = done(server, server.post("/backups/"))["result"]["name"]
+    name(server, sample_photos["biden.jpg"], "bob")
+    assert {len(answer["people"]) for answer in everywhere(server, "/people/")} == {2}
+    waiting = server.post("/upload/", file=("obama2.jpg", sample_photos["obama2.jpg"].read_bytes()))[1]
+    everywhere(server, "/review/")
+    done(server, server.post(f"/backups/{made}/restore"))
+    for answer in everywhere(server, "/people/"):
+        assert [person["name"] for person in answer["people"]] == ["alice"]
+    assert {answer["remaining"]["faces"] for answer in everywhere(server, "/review/")} == {0}
+    assert server.get(f"/photos/{waiting['photo_id']}/")[0] == 404
+    again = server.post("/upload/", file=("obama2.jpg", sample_photos["obama2.jpg"].read_bytes()))[1]
+    assert again["predicted_label"] == "alice"
+    assert again["photo_id"] > waiting["photo_id"]
+    name(server, sample_photos["biden.jpg"], "carol")
+    assert names_in(tmp_path) == ["alice", "carol"]
+    assert_consistent(tmp_path)
+    server.stop()
+    assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+def test_the_commands_back_up_a_running_server_and_restore_a_stopped_one(
+    server: Server, sample_photos: dict[str, Path], tmp_path: Path
+) -> None:
+    name(server, sample_photos["obama.jpg"], "alice")
+    file = tmp_path / "mine.zip"
+    assert server.run("flask", "--app", "wsgi", "backup", str(file)).wait(60) == 0
+    with zipfile.ZipFile(file) as packed:
+        assert packed.testzip() is None
+    name(server, sample_photos["biden.jpg"], "bob")
+    assert wait_for(server.consumers, "the consumer")
+    assert server.run("flask", "--app", "wsgi", "restore", "--yes", str(file)).wait(60) == 1
+    assert "The server is running: stop it first" in (tmp_path / "server.log").read_text()
+    assert names_in(tmp_path) == ["alice", "bob"]
+    server.stop()
+    assert server.run("flask", "--app", "wsgi", "restore", "--yes", str(file)).wait(60) == 0
+    assert names_in(tmp_path) == ["alice"]
+    assert_consistent(tmp_path)
+    assert "Restored: 1 photo and 1 face." in (tmp_path / "server.log").read_text()
+
+
+def test_a_file_that_is_there_is_not_replaced_by_accident(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "mine.zip"
+    file.write_bytes(b"mine")
+    assert server.run("flask", "--app", "wsgi", "backup", str(file)).wait(60) == 1
+    assert file.read_bytes() == b"mine"
+    assert server.run("flask", "--app", "wsgi", "backup", "--force", str(file)).wait(60) == 0
+    assert zipfile.is_zipfile(file)

@@ -130,12 +130,14 @@ def _link_photos(
     """(the size of each photo that is in now, by hash; those that cannot be linked; how many are not there)."""
     linked: dict[str, int] = {}
     apart, missing = [], 0
+    # As text: a change waits for this, and paths would take as long as the links.
+    roots = {kind: str(root) for kind, root in workspace.folders.roots.items()}
     for photo in photos:
-        path = workspace.folders.path(photo.folder, photo.name)
-        if photo.sha256 in linked or path is None:
+        if photo.sha256 in linked or photo.folder not in roots:
             continue
         try:
-            if files.link(path, folder / backup.photo_name(photo.sha256, photo.name)):
+            name = backup.photo_name(photo.sha256, photo.name)
+            if files.link(f"{roots[photo.folder]}/{photo.name}", f"{folder}/{name}"):
                 linked[photo.sha256] = photo.size
             else:
                 apart.append(photo)

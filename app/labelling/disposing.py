@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,27 +21,23 @@ from app.store import queries
 log = logging.getLogger("namesake")
 
 Moves = list[tuple[Path, Path]]
-_PREFIX = "gone-"
 
 
-def folder(workspace: Workspace, revision: int) -> Path:
-    """Where the files go that the change of this revision does away with."""
-    return workspace.folders.roots["staging"] / f"{_PREFIX}{revision}"
+def moves(workspace: Workspace, revision: int, files: Iterable[Path], made: Iterable[Path]) -> Moves:
+    """Those of these files that there are, out of the way of the change of this revision. made: what lies in instance,
+    which may be on another file system."""
+    found: Moves = []
+    for gone, paths in zip(_folders(workspace, revision), (files, made), strict=True):
+        there = (path for path in dict.fromkeys(paths) if path.exists())
+        found += [(path, gone / str(number)) for number, path in enumerate(there)]
+    return found
 
 
 def moves_of_everything(workspace: Workspace, connection: Connection, revision: int) -> Moves:
     """Every file that the store knows, and the pictures made of them. Files of others stay where they are."""
     known = {workspace.folders.path(photo.folder, photo.name) for photo in queries.photos_with_files(connection)}
-    gone = folder(workspace, revision)
-    moves = [
-        (path, gone / str(number))
-        for number, path in enumerate(sorted(path for path in known if path is not None))
-        if path.is_file()
-    ]
-    made = workspace.settings.instance / "pictures"
-    if made.is_dir():  # perhaps on another file system: a folder stays on its own
-        moves.append((made, workspace.settings.instance / f".{_PREFIX}{revision}"))
-    return moves
+    files = sorted(path for path in known if path is not None)
+    return moves(workspace, revision, files, [workspace.settings.instance / "pictures"])
 
 
 def dispose(workspace: Workspace) -> bool:
@@ -67,6 +64,9 @@ def dispose(workspace: Workspace) -> bool:
     return True
 
 
+def _folders(workspace: Workspace, revision: int | str) -> tuple[Path, Path]:
+    return workspace.folders.roots["staging"] / f"gone-{revision}", workspace.settings.instance / f".gone-{revision}"
+
+
 def _left(workspace: Workspace) -> list[Path]:
-    roots = {workspace.folders.roots["staging"]: "", workspace.settings.instance: "."}
-    return [path for root, dot in roots.items() for path in root.glob(f"{dot}{_PREFIX}[0-9]*")]
+    return [path for pattern in _folders(workspace, "[0-9]*") for path in pattern.parent.glob(pattern.name)]

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row
 
 from app.labelling.workspace import Workspace
 from app.store import changes, queries
+from app.store.traces import ERASED
 
 Json = dict[str, Any]
 
@@ -77,6 +78,8 @@ def _names(connection: Connection, decided: Sequence[Row[Any]]) -> dict[int, str
 
 def _in_words(decided: Sequence[Row[Any]], names: dict[int, str]) -> str:
     """The kind that most of the action is of comes first; "not this one" beside a name goes without saying."""
+    if ERASED in decided[0].after:
+        return "Something of which a part has been deleted for good"
     kinds = list(dict.fromkeys(row.kind for row in decided))
     told = [kind for kind in kinds if kind != "reject" or len(kinds) == 1]
     sentences = [_sentence(kind, [row for row in decided if row.kind == kind], names) for kind in told]

@@ -12,6 +12,7 @@ from app.labelling.telling import describe_action
 from app.labelling.workspace import Work, Workspace
 from app.store import changes, queries
 from app.store.changes import FACE, PERSON, PHOTO, Change
+from app.store.traces import ERASED
 
 Json = dict[str, Any]
 
@@ -51,7 +52,12 @@ def _choose(work: Work, decision_id: int | None) -> int:
     action = changes.action_of(work.connection, decision_id)
     if action is None:
         raise NotFound("There is no such decision.")
-    if changes.decisions_of(work.connection, [action])[action][0].undone_at is not None:
+    first = changes.decisions_of(work.connection, [action])[action][0]
+    if ERASED in first.after:
+        raise Conflict(
+            "A part of what this changed has been deleted for good. It cannot be undone; nothing was changed."
+        )
+    if first.undone_at is not None:
         raise Conflict("This has been undone already. Nothing was changed.")
     if not changes.of_action(work.connection, action):
         raise Conflict("What this changed is not on record, so it cannot be undone. Nothing was changed.")

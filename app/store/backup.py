@@ -57,7 +57,7 @@ class Manifest:
 
 def photo_name(sha256: str, file_name: str) -> str:
     """What a photo is called in a backup."""
-    name = f"{PHOTOS}{sha256}{Path(file_name).suffix.lower()}"
+    name = f"{PHOTOS}{sha256}{os.path.splitext(file_name)[1].lower()}"
     return name if _PHOTO.fullmatch(name) else f"{PHOTOS}{sha256}"
 
 

@@ -188,7 +188,7 @@ def write_new(folder: Path, data: bytes, name: str | None = None, *, one_of_many
     return path
 
 
-def link(source: Path, target: Path) -> bool:
+def link(source: Path | str, target: Path | str) -> bool:
     """Give a file that never changes another name; False where the file system cannot. Raises other OSErrors."""
     try:
         os.link(source, target, follow_symlinks=False)

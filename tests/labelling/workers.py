@@ -20,10 +20,11 @@ from flask import Flask
 from app import create_app
 from app.config import PROJECT
 from app.errors import NamesakeError
-from app.labelling import bringing, decisions, importing, resetting, restoring
+from app.labelling import bringing, decisions, erasing, importing, resetting, restoring
 from app.labelling.workspace import Workspace
 from app.recognition import bulk
 from app.recognition.images import Photo
+from app.store.db import Database
 from tests.labelling.squares import CELL, SquaresEngine, colour_of
 
 _context = multiprocessing.get_context("forkserver")
@@ -160,6 +161,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "backup kept": _around("rename", lambda _source, target: Path(target).parent.name == "archives", first=False),
     "file put away": _around("rename", lambda _source, target: "gone-" in str(target), first=False),
     "photo arrived": _around("rename", lambda source, _target: "restore-" in str(source), first=False),
+    "scrubbed": lambda: _after_scrubbing(),
     "further photos looked at": lambda: _die_looking_beyond(AHEAD),
     "deadly photo looked at": lambda: _die_looking_at(DEADLY),
 }
@@ -169,6 +171,16 @@ DEADLY = "mallory"
 
 # So many photos may be under way on two processors. When one more is looked at, the first chunk has been stored.
 AHEAD = 2 * 2 * bulk.CHUNK
+
+
+def _after_scrubbing() -> None:
+    real = Database.scrub
+
+    def scrub(self: Database) -> None:
+        real(self)
+        _kill()
+
+    Database.scrub = scrub  # type: ignore[method-assign]
 
 
 def _die_looking_beyond(number: int) -> None:
@@ -211,6 +223,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "run job": lambda app, job_id: app.extensions["namesake-queue"].run(job_id),
     "reset": lambda app: app.extensions["namesake-queue"].run(resetting.request_reset(app.extensions["namesake"])),
     "restore": lambda app, file: restoring.restore(app.extensions["namesake"], file, lambda *_told: None),
+    "erase": lambda app, *who: erasing.erase_person(app.extensions["namesake"], *who),
     "encode": _encode,
     "bring back": _bring_back,
     "import": lambda app, folder: app.extensions["namesake-queue"].run(

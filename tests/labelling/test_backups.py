@@ -44,14 +44,24 @@ def silent(_done: int, _total: int, _message: str) -> None:
     return None
 
 
-@pytest.fixture
-def used(workspace: Workspace) -> Workspace:
-    """Somebody has worked here: names, a merge that was undone, a face put aside, one that waits."""
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an installation where somebody has worked: names, a face put aside, one that waits."""
+    home = tmp_path_factory.mktemp("lived-in")
+    workspace: Workspace = create_app(home).extensions["namesake"]
+    workspace.engine = SquaresEngine()
     for take, person in enumerate(("alice", "bob", "alice", "carol")):
         named_photo(workspace, person, take=take)
     waiting = upload(workspace, "dave", "alice", take=9, name="waiting.png")
     decisions.dismiss(workspace, face_of(workspace, waiting), "ignore")
-    return workspace
+    workspace.close()
+    return home
+
+
+@pytest.fixture
+def used(lived_in: Path, home: Path, open_workspace: Callable[[], Workspace]) -> Workspace:
+    shutil.copytree(lived_in, home, dirs_exist_ok=True)
+    return open_workspace()
 
 
 def person(workspace: Workspace, label: str) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from app import create_app
 from app.errors import Conflict, InvalidInput, NotFound
 from app.labelling import (
     archives,
@@ -29,8 +31,8 @@ from app.labelling import (
 from app.labelling.workspace import Workspace
 from tests.labelling.consistency import assert_consistent, files_in, names_in, rows, snapshot
 from tests.labelling.saying import face_of, faces_of, name
+from tests.labelling.squares import SquaresEngine, encoding_of, upload
 from tests.labelling.squares import colour_of as colour
-from tests.labelling.squares import encoding_of, upload
 from tests.labelling.test_backups import person, silent, tables
 from tests.labelling.test_resetting import fill_reserve, reset
 from tests.labelling.workers import die
@@ -64,9 +66,13 @@ def traces(person: str, *takes: int) -> list[bytes]:
     return [part for each in encodings for part in (each[:6].tobytes(), struct.pack(">d", float(each[0])))]
 
 
-@pytest.fixture
-def used(workspace: Workspace, home: Path) -> Workspace:
-    """Somebody who has been named, renamed, merged, moved, drawn on a sidecar, looked at and put aside by a reset."""
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an installation with somebody who has been named, renamed, merged, moved, written into sidecars and
+    looked at."""
+    home = tmp_path_factory.mktemp("lived-in")
+    workspace: Workspace = create_app(home).extensions["namesake"]
+    workspace.engine = SquaresEngine()
     fill_reserve(home)
     first = upload(workspace, "zaneta", take=1, name=f"{ZANETA} first.png")
     name(workspace, first, "Zaneta")
@@ -87,7 +93,14 @@ def used(workspace: Workspace, home: Path) -> Workspace:
         pictures.display(workspace, photo["id"])
     for face in rows(home, "SELECT id FROM faces"):
         pictures.thumb(workspace, face["id"])
-    return workspace
+    workspace.close()
+    return home
+
+
+@pytest.fixture
+def used(lived_in: Path, home: Path, open_workspace: Callable[[], Workspace]) -> Workspace:
+    shutil.copytree(lived_in, home, dirs_exist_ok=True)
+    return open_workspace()
 
 
 class TestAPerson:

@@ -26,8 +26,10 @@ from app.views import (
     backups,
     decisions,
     doubts,
+    erase,
     faces,
     insights,
+    inventory,
     jobs,
     operations,
     people,
@@ -42,8 +44,8 @@ log = logging.getLogger("namesake")
 # A photo that has been waiting for the worker comes before the page that is looked at next.
 _PAGES_WAIT_S = 2
 _PAGES = (
-    *(access, upload, photos, faces, review, decisions, aside, people, doubts, insights, admin, backups, jobs, travel),
-    operations,
+    *(access, upload, photos, faces, review, decisions, aside, people, doubts, insights, admin, jobs, travel),
+    *(backups, erase, inventory, operations),
 )
 # Requests of several photos at once: how many of the largest size one request may hold.
 _PHOTOS_A_REQUEST = 10

@@ -17,6 +17,7 @@ _COMMANDS = (
     travelling.write_sidecars,
     safekeeping.backup,
     safekeeping.restore,
+    safekeeping.erase,
     keeping.reset,
     keeping.reconcile,
     keeping.demo,

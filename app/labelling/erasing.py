@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from app.errors import Conflict, InvalidInput, NamesakeError, NotFound
-from app.labelling import archives, disposing
+from app.labelling import archives, disposing, photos
 from app.labelling.people import known_person
 from app.labelling.placing import place_photo
 from app.labelling.workspace import Work, Workspace
@@ -27,6 +27,7 @@ from app.store.backup import Source
 from app.store.traces import Doomed
 
 Json = dict[str, Any]
+_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,28 @@ class Erased:
     backups: list[Json]
     reserve: int
     scrubbed: bool = True
+
+
+def in_words(erased: Erased) -> str:
+    """What went, for a person."""
+    photos = f" and {_count(erased.photos, 'photo')}" if erased.photos else ""
+    return f"Deleted for good: {_count(erased.faces, 'face')}{photos}."
+
+
+def still_held(erased: Erased) -> list[str]:
+    """What somebody who wanted it gone ought to know, a sentence each."""
+    told = []
+    if erased.backups:
+        when = ", ".join(f"{each['created']:%d.%m.%Y %H:%M} UTC" for each in erased.backups[:_TOLD])
+        more = f" and {len(erased.backups) - _TOLD} more" if len(erased.backups) > _TOLD else ""
+        told.append(f"{_count(len(erased.backups), 'backup')} still hold what was deleted: {when}{more}.")
+    if erased.reserve:
+        told.append(
+            f"{_count(erased.reserve, 'photo')} in the reserve would come back with a reset. Delete them there."
+        )
+    if not erased.scrubbed:
+        told.append("The store's file could not be written anew yet: that is done at the next start.")
+    return told
 
 
 # ---- A person
@@ -65,14 +88,23 @@ def describe_person(workspace: Workspace, person_id: int) -> Json:
     }
 
 
+def find_person(workspace: Workspace, name: str) -> int:
+    """Raises NotFound."""
+    with workspace.database.read() as connection:
+        found = queries.find_person(connection, name.strip())
+    if found is None:
+        raise NotFound("Nobody has this name.")
+    return found
+
+
 def erase_person(
-    workspace: Workspace, person_id: int, confirm: str | None, *, photos: bool = False, backups: bool = False
+    workspace: Workspace, person_id: int, confirm: str | None, *, with_photos: bool = False, backups: bool = False
 ) -> Erased:
     """Delete a person, their faces and every encoding of them.
 
-    confirm: their name. photos: photos with nobody else in them go, too; others stay, without this face. backups: those
-    in the archives that hold the person are deleted as well. Raises NotFound, InvalidInput, Conflict while jobs are
-    under way, and whatever keeps files from being moved: nothing was changed then.
+    confirm: their name. with_photos: photos with nobody else in them go, too; others stay, without this face.
+    backups: those in the archives that hold the person are deleted as well. Raises NotFound, InvalidInput, Conflict
+    while jobs are under way, and whatever keeps files from being moved: nothing was changed then.
     """
     with workspace.changing(epoch=True) as work:
         connection = work.connection
@@ -81,7 +113,7 @@ def erase_person(
             raise InvalidInput("Type the name exactly as it is written to go on. Nothing was deleted.")
         _refuse_during_jobs(connection)
         shown = traces.photos_showing(connection, person_id)
-        gone = [photo for photo in shown if not photo.others and (photos or photo.sha256 is None)]
+        gone = [photo for photo in shown if not photo.others and (with_photos or photo.sha256 is None)]
         going = {photo.id for photo in gone}
         everyone = traces.merged_into(connection, person_id)
         doomed = Doomed(
@@ -100,7 +132,7 @@ def erase_person(
 
 
 def describe_photo(workspace: Workspace, photo_id: int) -> Json:
-    """What would go: {"id", "name", "faces", "backups", "reserve"}. Raises NotFound."""
+    """What would go: {"id", "name", "display", "faces", "backups", "reserve"}. Raises NotFound."""
     with workspace.database.read() as connection:
         same = _photos(connection, photo_id)
         faces = len(traces.face_ids(connection, photo_ids=[photo_id]))
@@ -109,10 +141,17 @@ def describe_photo(workspace: Workspace, photo_id: int) -> Json:
     return {
         "id": photo_id,
         "name": photo.upload_name or photo.name,
+        "display": f"/photos/{photo_id}/image.jpg" if photo.sha256 else None,
         "faces": faces,
         "backups": _holding(workspace, hashes),
         "reserve": _in_reserve(workspace, hashes),
     }
+
+
+def find_photo(workspace: Workspace, image_path: str | None) -> int:
+    """Raises InvalidInput and NotFound."""
+    with workspace.database.read() as connection:
+        return photos.find_photo(workspace, connection, image_path)
 
 
 def erase_photo(workspace: Workspace, photo_id: int, confirm: str | None, *, backups: bool = False) -> Erased:
@@ -240,3 +279,7 @@ def _in_reserve(workspace: Workspace, hashes: set[str], name: str | None = None)
     """How many photos in the reserve have these bytes, or are labelled with this name."""
     labelled = files.labelled_files(workspace.folders.roots["reserve"])
     return sum(label == name or (bool(hashes) and files.sha256(path) in hashes) for path, label in labelled)
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"

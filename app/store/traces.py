@@ -170,6 +170,7 @@ def _erase_from_journal(connection: Connection, doomed: Doomed) -> None:
         before, after = ({}, {}) if about else (doomed.taken_out_of(row.before), doomed.taken_out_of(row.after))
         less = {"face_id": None, "suggestion": None} if about else {}
         _set(connection, row.id, before=before, after=after | {ERASED: True}, **less)
+    connection.execute(update(decisions).where(decisions.c.who.in_(doomed.names)).values(who=None))
     for some in _parts(actions):
         connection.execute(delete(changes).where(changes.c.action.in_(some)))
         for row in connection.execute(select(decisions.c.id, decisions.c.after).where(decisions.c.id.in_(some))).all():
@@ -182,7 +183,8 @@ def _erase_from_jobs(connection: Connection, doomed: Doomed) -> None:
         payload = job.payload | {"folder": "", "files": []} if job.kind == "import" else job.payload
         result = job.result and job.result | {"skipped": []}
         message = "" if doomed.is_named(job.message) else job.message
-        values = {"payload": payload, "result": result, "message": message}
+        who = None if job.who in doomed.names else job.who
+        values = {"payload": payload, "result": result, "message": message, "who": who}
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
 
 

@@ -120,7 +120,7 @@ class TestAPerson:
         (home / "datasets/reserve/Sam Altman.png").unlink()
         reset(used)
         assert person(used, ZANETA) == number
-        erased = erasing.erase_person(used, number, ZANETA, photos=True, backups=True)
+        erased = erasing.erase_person(used, number, ZANETA, with_photos=True, backups=True)
         assert erased.reserve == 1, "it would come back with the next reset, and that is said"
         (home / "datasets/reserve/Żaneta Quux/again.png").unlink()
         (home / "datasets/reserve/Żaneta Quux").rmdir()
@@ -137,7 +137,7 @@ class TestAPerson:
     def test_takes_the_photos_along_in_which_nobody_else_is(self, used: Workspace, home: Path) -> None:
         told = erasing.describe_person(used, person(used, ZANETA))
         assert {key: told[key] for key in ("faces", "alone", "shared")} == {"faces": 3, "alone": 2, "shared": 1}
-        erased = erasing.erase_person(used, person(used, ZANETA), ZANETA, photos=True)
+        erased = erasing.erase_person(used, person(used, ZANETA), ZANETA, with_photos=True)
         assert erased.photos == 2
         assert [len(faces_of(used, row["id"])) for row in rows(home, "SELECT id FROM photos ORDER BY id")] == [
             1,
@@ -150,7 +150,7 @@ class TestAPerson:
     def test_does_not_take_a_name_along_that_only_contains_theirs(self, workspace: Workspace, home: Path) -> None:
         for take, label in enumerate(("Ana", "Ana Maria", "Banana")):
             name(workspace, upload(workspace, label, take=take, name=f"{label}.png"), label)
-        erasing.erase_person(workspace, person(workspace, "Ana"), "Ana", photos=True)
+        erasing.erase_person(workspace, person(workspace, "Ana"), "Ana", with_photos=True)
         assert sorted(names_in(home)) == ["Ana Maria", "Banana"]
         assert sorted(path.name for path in (home / "datasets/training").iterdir()) == [
             "Ana Maria_01.png",
@@ -249,7 +249,7 @@ class TestWhatIsDeletedForGood:
         assert holding(home, NEEDLE, *traces("zaneta", 1, 2, 3)) == []
 
     def test_is_not_in_backups_that_are_made_afterwards(self, used: Workspace, home: Path) -> None:
-        erasing.erase_person(used, person(used, ZANETA), ZANETA, photos=True, backups=True)
+        erasing.erase_person(used, person(used, ZANETA), ZANETA, with_photos=True, backups=True)
         made = backups.make_backup(used, silent)
         assert holding(home, NEEDLE, *traces("zaneta", 1, 2, 3)) == []
         before = tables(home)

@@ -24,7 +24,7 @@ HEADERS = {
 }
 FORMS = ["/upload/", "/confirm/", "/faces/1/move", "/faces/1/unlabel", "/faces/1/dismiss", "/reset_training/",
          "/login/", "/logout/", "/tokens/", "/tokens/1/revoke", "/sessions/1/end", "/sessions/end",
-         "/backups/", "/backups/x/restore", "/backups/x/delete"]  # fmt: skip
+         "/backups/", "/backups/x/restore", "/backups/x/delete", "/people/1/erase", "/photos/1/erase"]  # fmt: skip
 EVERY_ADDRESS = ["/", "/people/", "/admin/", "/healthz", "/photos/1/", "/photos/1/image.jpg", "/faces/1/thumb.jpg",
                  "/static/app.css", "/nothing/here"]  # fmt: skip
 

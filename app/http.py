@@ -177,15 +177,14 @@ def _headers(error: Exception) -> list[tuple[str, str]]:
 
 
 def _lead_to_login() -> ResponseReturnValue:
-    if request.method not in ("GET", "HEAD"):
-        flash("You are not logged in any more. Nothing was changed.", "error")
-    return redirect(_login_page(), 303)
+    changing = request.method not in ("GET", "HEAD")
+    return redirect(_login_page(ended=1 if changing else None), 303)
 
 
-def _login_page() -> str:
+def _login_page(**more: Any) -> str:
     """The address of the page to log in on, which leads back to where the reader is."""
     here = request.full_path.removesuffix("?") if request.method in ("GET", "HEAD") else _back()
-    return url_for("access.show_login", next=here if here and here != "/" else None)
+    return url_for("access.show_login", next=here if here and here != "/" else None, **more)
 
 
 def _describe(error: Exception) -> tuple[int, str, dict[str, Any]]:

@@ -28,12 +28,16 @@ FLASK = ("flask", "--app", "wsgi", "run")
 
 @dataclass
 class Server:
-    """Started over `home` on a free port of this machine; `stop` leaves no process behind."""
+    """Started over `home` on a free port of this machine; `stop` leaves no process behind.
+
+    headers: sent with every request, such as a token where there is a password.
+    """
 
     home: Path
     command: tuple[str, ...] = GUNICORN
     settings: dict[str, str] = field(default_factory=dict)
     models: Path | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> Server:
         if self.models:
@@ -111,7 +115,7 @@ class Server:
     def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any, str | None]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
-            connection.request(method, path, body, headers)
+            connection.request(method, path, body, self.headers | headers)
             response = connection.getresponse()
             data = response.read()
             is_json = response.headers.get_content_type() == "application/json"

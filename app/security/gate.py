@@ -79,9 +79,7 @@ def _check_scope(caller: Caller, needed: Scope) -> None:
         raise LoginNeeded("Log in at /login/ first, or send a token: Authorization: Bearer TOKEN.")
     if caller.session_id is None:
         raise ScopeNeeded(f"This needs a token of scope {needed.word}; this one has scope {caller.scope.word}.")
-    raise ScopeNeeded(
-        "This needs scope admin: log in with the admin password. You are logged in with the one for labelling."
-    )
+    raise ScopeNeeded("This needs scope admin: log in with the admin password. Yours is the one for labelling.")
 
 
 def _shown_token() -> str | None:

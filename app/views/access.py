@@ -84,7 +84,7 @@ def _answer(message: str) -> ResponseReturnValue:
 
 def _show_form(error: NamesakeError | None = None) -> ResponseReturnValue:
     g.plain_page = True
-    fields = {key: request.values.get(key, "") for key in ("next", "name")}
+    fields = {key: request.values.get(key, "") for key in ("next", "name", "ended")}
     page = render_template("access/login.html", error=error and error.message, **fields)
     return page, error.status if error else 200, error.headers if error else {}
 

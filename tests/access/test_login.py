@@ -217,7 +217,7 @@ def test_an_ended_session_opens_nothing(visitor: Visitor, tmp_path: Path, how: s
     assert visitor.get("/people/").location == "/login/?next=/people/"
     assert visitor.get("/people/", headers={"Accept": "*/*"}).status_code == 401
     answer = visitor.post("/undo/", headers={"Referer": "http://localhost/decisions/"})
-    assert answer.location == "/login/?next=/decisions/"
+    assert answer.location == "/login/?next=/decisions/&ended=1"
     assert "not logged in any more. Nothing was changed." in Page(visitor.get(answer.location).text).text
 
 

@@ -64,10 +64,13 @@ class Installation:
 
 
 @contextmanager
-def serve(home: Path, models: Path) -> Iterator[Installation]:
-    """Run gunicorn over `home`, with two workers, until the block ends. Its log may tell of nothing that broke."""
+def serve(home: Path, models: Path, **settings: str) -> Iterator[Installation]:
+    """Run gunicorn over `home`, with two workers, until the block ends. Its log may tell of nothing that broke.
+
+    settings: more of them, as the environment names them.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    server = Server(home, settings={"NAMESAKE_WORKERS": "2"}, models=models).start()
+    server = Server(home, settings={"NAMESAKE_WORKERS": "2"} | settings, models=models).start()
     try:
         yield Installation(server)
     finally:

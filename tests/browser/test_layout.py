@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.browser.conftest import DESKTOP, PHONE, Watched
+from tests.browser.looks import COLOURS, FINGER, LONG
+from tests.browser.looks import complaints as look_for
 from tests.browser.pictures import Pictures
 from tests.browser.serving import Installation, serve
 from tests.server import fill_reserve
 from tests.waiting import wait_for
-
-_LOOKS = Path(__file__).with_name("looks.js").read_text("utf-8")
-_LONG = "Wolfeschlegelsteinhausenbergerdorff" * 2
-_FINGER = 44
-_COLOURS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,8 @@ def site(
         job = installation.server.start_reset()
         wait_for(lambda: installation.json(job)["state"] == "done", "the reset")
         blurred = installation.name(pictures.blurred("obama.jpg"), "Barack Obama")
-        unknown = installation.upload(pictures.head("biden.jpg", name=f"{_LONG}.jpg"))
-        done = installation.name(pictures.side_by_side("obama.jpg", "biden.jpg"), "Barack Obama", _LONG)
+        unknown = installation.upload(pictures.head("biden.jpg", name=f"{LONG}.jpg"))
+        done = installation.name(pictures.side_by_side("obama.jpg", "biden.jpg"), "Barack Obama", LONG)
         installation.name(pictures.head("biden.jpg", mirrored=True), "Barack Obama")
         suggested = installation.upload(pictures.head("obama2.jpg"))
         group = installation.upload(pictures.side_by_side("obama2.jpg", "biden.jpg", "obama3.jpg"))
@@ -53,7 +50,7 @@ def site(
         ignored = installation.upload(pictures.head("obama3.jpg"))
         installation.server.post(f"/faces/{ignored['faces'][0]['id']}/dismiss", action="not_a_face")
         obama = next(p for p in installation.json("/people/")["people"] if p["name"] == "Barack Obama")
-        long_name = next(p for p in installation.json("/people/")["people"] if p["name"] == _LONG)
+        long_name = next(p for p in installation.json("/people/")["people"] if p["name"] == LONG)
         pages = {
             "upload": "/",
             "a face with a suggestion": f"/photos/{suggested['photo_id']}/",
@@ -74,7 +71,7 @@ def site(
             "a person with several faces": f"/people/{obama['id']}/",
             "a split": f"/people/{obama['id']}/split",
             "two people side by side": f"/people/{long_name['id']}/merge?into_id={obama['id']}",
-            "nobody by a name": f"/people/?q={_LONG}",
+            "nobody by a name": f"/people/?q={LONG}",
             "admin": "/admin/",
             "a job": job,
             "an error": "/nowhere/",
@@ -97,11 +94,11 @@ def complaints(browser: Browser, site: Site) -> dict[str, dict[str, list[str]]]:
             for width in widths:
                 page.set_viewport_size({"width": width, "height": 844})
                 where = f"{name} at {width}"
-                found["tooWide"][where] = _complaints(page, "tooWide", width)
-                found["tooLow"][where] = _complaints(page, "tooLow", _FINGER) if size is PHONE else []
-                for colours in _COLOURS:
+                found["tooWide"][where] = look_for(page, "tooWide", width)
+                found["tooLow"][where] = look_for(page, "tooLow", FINGER) if size is PHONE else []
+                for colours in COLOURS:
                     page.emulate_media(color_scheme=colours)
-                    found["tooFaint"][f"{where}, {colours}"] = _complaints(page, "tooFaint")
+                    found["tooFaint"][f"{where}, {colours}"] = look_for(page, "tooFaint")
     watched.close()
     assert not watched.wrong
     return {check: {where: told for where, told in pages.items() if told} for check, pages in found.items()}
@@ -121,7 +118,7 @@ def test_every_text_can_be_read_in_light_and_in_dark(complaints: dict[str, Any])
 
 def test_dark_is_dark_and_light_is_light(open_page: Watched, site: Site) -> None:
     lightness = {}
-    for colours in _COLOURS:
+    for colours in COLOURS:
         page = open_page(site.installation, color_scheme=colours)
         page.goto("/")
         color = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
@@ -133,7 +130,7 @@ def test_dark_is_dark_and_light_is_light(open_page: Watched, site: Site) -> None
     ("check", "argument", "planted"),
     [
         ("tooWide", 1280, "position: absolute; left: 1000px; width: 300px"),
-        ("tooLow", _FINGER, "min-height: 0; height: 43px"),
+        ("tooLow", FINGER, "min-height: 0; height: 43px"),
         ("tooFaint", 0, "color: rgb(150, 150, 150); background: white"),
     ],
 )
@@ -151,8 +148,4 @@ def test_the_checks_find_what_they_are_for(
         }""",
         planted,
     )
-    assert "planted" in _complaints(page, check, argument)[-1]
-
-
-def _complaints(page: Page, check: str, argument: int | None = None) -> list[str]:
-    return list(page.evaluate(f"argument => {_LOOKS}.{check}(argument)", argument))
+    assert "planted" in look_for(page, check, argument)[-1]

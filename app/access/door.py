@@ -40,6 +40,10 @@ class Caller:
     session_id: int | None = None
     token_id: int | None = None
 
+    @property
+    def is_admin(self) -> bool:
+        return self.scope is Scope.ADMIN
+
 
 NOBODY = Caller(Scope.NOBODY)
 

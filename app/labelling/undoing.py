@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, ScopeNeeded
 from app.labelling import unresetting
 from app.labelling.placing import place_photo
 from app.labelling.telling import describe_action
@@ -16,17 +16,23 @@ from app.store.traces import ERASED
 
 Json = dict[str, Any]
 
+# Only administrators can decide these, so only they can take them back.
+_OF_ADMINISTRATORS = {"reset", "forget_answers"}
 _CHANGED_SINCE = "What this changed has been changed again since: undo that first. Nothing was changed."
 
 
-def undo(workspace: Workspace, decision_id: int | None = None) -> Json:
+def undo(workspace: Workspace, decision_id: int | None = None, *, is_admin: bool = True) -> Json:
     """Take back what was decided last, or the action that a decision belongs to: {"decision_id", "what", "face_ids"}.
 
     Raises NotFound when there is no such decision, and Conflict when it was taken back already, when there is nothing
-    to take back, or when what it changed has been changed again since: that is to be undone first.
+    to take back, or when what it changed has been changed again since: that is to be undone first; ScopeNeeded for what
+    takes an administrator.
     """
     with workspace.changing() as work:
         action = _choose(work, decision_id)
+        kinds = {row.kind for row in changes.decisions_of(work.connection, [action])[action]}
+        if kinds & _OF_ADMINISTRATORS and not is_admin:
+            raise ScopeNeeded("This needs scope admin: only administrators can take back what they alone can decide.")
         found = changes.of_action(work.connection, action)
         told = {
             "decision_id": action,

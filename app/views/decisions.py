@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, jsonify, render_template, request
+from flask import Blueprint, flash, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.http import next_page, wants_html, whole_number, workspace
@@ -25,7 +25,7 @@ def index() -> ResponseReturnValue:
 
 @bp.post("/undo/")
 def undo() -> ResponseReturnValue:
-    told = undoing.undo(workspace(), whole_number("decision_id"))
+    told = undoing.undo(workspace(), whole_number("decision_id"), is_admin=g.caller.is_admin)
     if wants_html():
         flash(f"Undone: {told['what'][0].lower()}{told['what'][1:]}.", "success")
         return _go_back(request.form.get("back", ""), told["face_ids"])

@@ -17,6 +17,7 @@ from app.access.attempts import FROM_EVERYWHERE, FROM_ONE_ADDRESS
 from app.errors import TooManyAttempts
 from app.store.db import Database
 from tests.access.doors import PASSWORD, Visitor, change, select
+from tests.conftest import HTML
 from tests.server import Server
 
 
@@ -141,6 +142,15 @@ def test_everything_wrong_is_compared_with_every_hash(visitor: Visitor, hashed: 
     assert hashed == ["wrong one"] * 2
 
 
+def _cookie(port: int) -> str:
+    """What the page to log in on sets, asked for as if through a proxy with TLS."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/login/", headers=HTML | {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on"})
+    cookie = connection.getresponse().headers["Set-Cookie"]
+    connection.close()
+    return cookie
+
+
 def _try(port: int, password: str) -> int:
     """A login as a script does it, over a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -158,6 +168,7 @@ def test_real_workers_asked_in_parallel_count_together_and_past_a_restart(tmp_pa
     try:
         assert server.get("/healthz") == (200, {"status": "ok"})
         assert server.get("/people/")[0] == 401
+        assert _cookie(server.port).startswith("namesake="), "who is not the proxy is not believed"
         with ThreadPoolExecutor(16) as pool:
             statuses = Counter(pool.map(lambda _number: _try(server.port, "wrong one"), range(40)))
         assert statuses == {401: FROM_ONE_ADDRESS, 429: 30}

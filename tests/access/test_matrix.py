@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import NamedTuple
 import pytest
 from flask import Flask
 
+from app.access import passwords
 from app.access.policy import NEEDS, Scope, needed_for
-from tests.access.doors import API_TOKEN, Visitor, bearer, change, door_of
+from tests.access.doors import API_TOKEN, Visitor, bearer, change, door_of, select
 from tests.conftest import HTML
+from tests.views.site import MULTIPART
 
 
 class Address(NamedTuple):
@@ -153,3 +156,40 @@ def test_nobody_learns_which_addresses_there_are(shut: Flask, url: str) -> None:
 def test_nobody_can_ask_by_another_method_either(shut: Flask) -> None:
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"):
         assert shut.test_client().open("/people/", method=method).status_code == 401
+
+
+# --- what a refusal costs, and what it carries
+
+
+def test_who_is_refused_costs_nothing(locked: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No password is compared, nothing is written, and not a byte of what was sent is read."""
+    monkeypatch.setattr(passwords, "check_password_hash", lambda *_arguments: pytest.fail("compared"))
+    rows = [select(tmp_path, f"SELECT * FROM {table}") for table in ("attempts", "sessions", "tokens", "decisions")]
+    body = io.BytesIO(bytes(30_000_000))
+    for headers in ({}, bearer("unknown"), {"Cookie": "namesake=nonsense"}):
+        answer = locked.test_client(use_cookies=False).post(
+            "/upload/", input_stream=body, content_length=30_000_000, content_type=MULTIPART, headers=headers
+        )
+        assert answer.status_code == 401
+        assert "Set-Cookie" not in answer.headers
+    assert body.tell() == 0
+    assert rows == [
+        select(tmp_path, f"SELECT * FROM {table}") for table in ("attempts", "sessions", "tokens", "decisions")
+    ]
+    assert not list((tmp_path / "datasets/uploads").iterdir())
+
+
+@pytest.mark.parametrize("url", ["/login/", "/people/", "/admin/", "/photos/1/image.jpg", "/static/app.css"])
+@pytest.mark.parametrize("headers", [{}, HTML])
+def test_every_answer_before_the_door_carries_the_headers(shut: Flask, url: str, headers: dict[str, str]) -> None:
+    answer = shut.test_client().get(url, headers=headers, buffered=True)
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert (answer.headers["X-Frame-Options"], answer.headers["X-Content-Type-Options"]) == ("DENY", "nosniff")
+    assert url.startswith("/static/") or answer.headers["Cache-Control"] == "private, no-store"
+
+
+def test_health_says_more_to_those_who_are_let_in(shut: Flask) -> None:
+    client = shut.test_client()
+    assert client.get("/healthz").get_json() == {"status": "ok"}
+    assert client.get("/healthz", headers=bearer("unknown")).get_json() == {"status": "ok"}
+    assert set(client.get("/healthz", headers=bearer(API_TOKEN)).get_json()) >= {"status", "faces", "people", "engine"}

@@ -14,9 +14,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateColumn
 
 from app.errors import ConfigError
-from app.store import migrations, queries, recognised
+from app.store import keys, migrations, queries, recognised
 from app.store.db import Database
-from app.store.schema import VERSION, faces, metadata, state
+from app.store.schema import VERSION, decisions, faces, jobs, metadata, state
 
 _DUMP = Path(__file__).with_name("version_1.sql").read_text("utf-8")
 _TABLES = ("decisions", "faces", "jobs", "people", "photos", "rejections", "state")
@@ -99,6 +99,13 @@ def test_its_gallery_is_used_as_before_but_for_flawed_faces(opened: Database) ->
     assert used == {1, 2}
 
 
+def test_its_decisions_are_nobodys_and_its_door_has_no_password(opened: Database) -> None:
+    with opened.read() as connection:
+        assert {row.who for row in connection.execute(decisions.select())} == {None}
+        assert keys.password_hashes(connection) == {}
+        assert keys.all_tokens(connection) == []
+
+
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
 def test_a_migration_that_fails_half_way_leaves_the_old_store(
     old: Path, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
@@ -138,6 +145,9 @@ def test_every_version_has_a_step_to_the_next() -> None:
 def test_added_columns_are_what_the_schema_says_in_both_databases(dialect: Any) -> None:
     written = {str(CreateColumn(faces.c[name]).compile(dialect=dialect)) for name in ("flaws", "recognise", "twin_of")}
     assert written == {"flaws VARCHAR(64)", "recognise BOOLEAN", "twin_of INTEGER"}
+    assert {str(CreateColumn(table.c.who).compile(dialect=dialect)) for table in (decisions, jobs)} == {
+        "who VARCHAR(80)"
+    }
     assert str(CreateColumn(state.c.version).compile(dialect=dialect)) == "version INTEGER NOT NULL"
 
 

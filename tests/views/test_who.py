@@ -93,4 +93,24 @@ def test_what_a_job_decides_is_decided_by_who_asked_for_it(
     assert ana.post("/reset_training/", {"confirm": "RESET"}).location == "/jobs/1/"
     queue.run(1)
     assert select(tmp_path, "SELECT kind, who FROM decisions") == [("reset", "Ana")]
+    ana.hold(Scope.LABEL, "Ben")
+    answer = ana.post("/undo/")
+    assert (answer.status_code, "scope admin" in answer.text) == (403, True), "not by those who could not have reset"
     assert author.name() is None
+
+
+def test_no_picture_and_no_file_leaves_without_a_session(album: Site, shared_album: Flask) -> None:
+    photo, face_id = album.photos["obama"]["photo_id"], face(album, "obama")
+    urls = [f"/photos/{photo}/image.jpg", f"/faces/{face_id}/thumb.jpg", f"/photos/{photo}/", "/jobs/1/",
+            "/export/labels.csv",
+            "/export/training.zip", f"/photos/{photo}/sidecar.xmp", "/datasets/uploads/obama.jpg"]  # fmt: skip
+    ana = Visitor(shared_album)
+    for url in urls:
+        answer = ana.client.get(url, buffered=True)
+        assert (answer.status_code, answer.mimetype) == (401, "application/json"), url
+    ana.hold(Scope.LABEL)
+    answer = ana.client.get(urls[0], buffered=True)
+    assert (answer.status_code, answer.mimetype) == (200, "image/jpeg")
+    # What a browser has kept is not shown to whoever comes after: it belongs to the cookie.
+    assert "private" in answer.headers["Cache-Control"]
+    assert "Cookie" in answer.headers["Vary"]

@@ -249,9 +249,8 @@ def test_a_stale_page_of_somebody_else_is_not_shown_to_the_next(visitor: Visitor
 
 
 @pytest.mark.parametrize("old", [PASSWORD, ADMIN_PASSWORD])
-def test_another_password_in_the_settings_ends_every_session(
-    make_app: Callable[..., Flask], visitor: Visitor, old: str
-) -> None:
+def test_another_password_in_the_settings_ends_every_session(make_app: Callable[..., Flask], old: str) -> None:
+    visitor = Visitor(make_app(password=PASSWORD, admin_password=ADMIN_PASSWORD))
     visitor.log_in(old)
     kept = visitor.client.get_cookie("namesake")
     assert kept is not None

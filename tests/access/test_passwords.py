@@ -207,8 +207,8 @@ def test_what_is_no_network_stops_the_start(tmp_path: Path, value: str) -> None:
         load(tmp_path, {"NAMESAKE_TRUSTED_PROXY": value})
 
 
-def test_the_secrets_of_the_settings_are_not_written_down(locked: Flask, tmp_path: Path) -> None:
-    Visitor(locked).log_in()
+def test_the_secrets_of_the_settings_are_not_written_down(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    Visitor(make_app(password=PASSWORD, admin_password=ADMIN_PASSWORD, api_token=API_TOKEN)).log_in()
     for path in (tmp_path / "instance").glob("*"):
         content = path.read_bytes() if path.is_file() else b""
         for secret in (PASSWORD, ADMIN_PASSWORD, API_TOKEN):

@@ -150,8 +150,8 @@ def test_the_admin_page_without_a_password_says_how_to_set_one(make_app: Callabl
     assert "set-password" in page
 
 
-def test_no_secret_of_the_settings_is_shown(locked: Flask) -> None:
-    client = locked.test_client()
+def test_no_secret_of_the_settings_is_shown(shut: Flask) -> None:
+    client = shut.test_client()
     shown = {each["name"]: each for each in client.get("/admin/", headers=bearer(API_TOKEN)).get_json()["settings"]}
     assert [shown[name]["value"] for name in ("PASSWORD", "ADMIN_PASSWORD", "API_TOKEN", "TRUSTED_PROXY")] == [
         "set", "set", "set", ""

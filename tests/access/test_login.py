@@ -265,6 +265,23 @@ def test_another_password_in_the_settings_ends_every_session(make_app: Callable[
 # --- other sites
 
 
+def test_every_form_behind_the_door_carries_the_token_and_no_page_an_inline_script(visitor: Visitor) -> None:
+    visitor.hold(Scope.ADMIN, "<b>Ana</b>")
+    door_of(visitor.app).tokens.create("<script>alert(1)</script>", "read")
+    made = visitor.post("/tokens/", {"name": "<img src=x onerror=alert(1)>", "scope": "read"})
+    pages = [Page(visitor.get(url).text) for url in ("/", "/admin/", "/decisions/", "/login/?next=/%22%3E%3Cb%3E")]
+    forms = 0
+    for page in [Page(made.text), *pages]:
+        for number, (tag, attributes) in enumerate(page.tags):
+            assert tag not in ("style", "b"), attributes
+            assert tag != "script" or attributes["src"].startswith("/static/")
+            assert not [key for key in attributes if key.startswith("on") or key == "style"]
+            if tag == "form" and attributes.get("method") == "post":
+                forms += 1
+                assert page.tags[number + 1][1]["name"] == "csrf_token"
+    assert forms >= 12
+
+
 @pytest.mark.parametrize("url", ["/login/", "/logout/", "/sessions/end", "/tokens/"])
 @pytest.mark.parametrize(
     "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}]

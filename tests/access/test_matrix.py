@@ -41,6 +41,16 @@ def test_what_is_not_in_the_table_is_for_administrators() -> None:
     assert needed_for("newly.made") is Scope.ADMIN
 
 
+def test_the_few_that_are_open_and_those_for_administrators() -> None:
+    assert {name for name, scope in NEEDS.items() if scope is Scope.NOBODY} == {
+        "static", "health.show_health", "access.show_login", "access.log_in"
+    }  # fmt: skip
+    assert {name for name, scope in NEEDS.items() if scope is Scope.ADMIN} >= {
+        "admin.show", "admin.reset_training", "access.create_token", "access.revoke_token", "access.end_session",
+        "access.end_sessions",
+    }  # fmt: skip
+
+
 def test_what_changes_something_takes_more_than_looking(shut: Flask) -> None:
     """But for coming in and going out."""
     changing = {rule.endpoint for rule in shut.url_map.iter_rules() if "POST" in (rule.methods or set())}

@@ -43,7 +43,8 @@ def test_what_is_not_in_the_table_is_for_administrators() -> None:
 
 def test_the_few_that_are_open_and_those_for_administrators() -> None:
     assert {name for name, scope in NEEDS.items() if scope is Scope.NOBODY} == {
-        "static", "health.show_health", "access.show_login", "access.log_in"
+        "static", "health.show_health", "operations.show_live", "operations.show_ready", "access.show_login",
+        "access.log_in",
     }  # fmt: skip
     assert {name for name, scope in NEEDS.items() if scope is Scope.ADMIN} >= {
         "admin.show", "admin.reset_training", "access.create_token", "access.revoke_token", "access.end_session",
@@ -200,6 +201,7 @@ def test_every_answer_before_the_door_carries_the_headers(shut: Flask, url: str,
 
 def test_health_says_more_to_those_who_are_let_in(shut: Flask) -> None:
     client = shut.test_client()
-    assert client.get("/healthz").get_json() == {"status": "ok"}
-    assert client.get("/healthz", headers=bearer("unknown")).get_json() == {"status": "ok"}
-    assert set(client.get("/healthz", headers=bearer(API_TOKEN)).get_json()) >= {"status", "faces", "people", "engine"}
+    for url, details in (("/healthz", {"faces", "people", "engine"}), ("/healthz/ready", set())):
+        for headers in ({}, bearer("unknown")):
+            assert set(client.get(url, headers=headers).get_json()) == {"status"}
+        assert set(client.get(url, headers=bearer(API_TOKEN)).get_json()) > {"status"} | details

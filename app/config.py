@@ -176,6 +176,10 @@ class Settings:
         return self.home / "instance"
 
     @property
+    def store_path(self) -> Path:
+        return self.instance / "namesake.sqlite"
+
+    @property
     def uploads(self) -> Path:
         return self.home / self.dataset_folder
 

@@ -174,7 +174,10 @@ def _start_consumer(settings: Settings) -> None:
 
 def has_consumer(settings: Settings) -> bool:
     """Whether one is running or starting."""
-    with open(_lock_path(settings), "w") as lock:
+    path = _lock_path(settings)
+    if not path.exists():
+        return False
+    with path.open() as lock:
         return not _takes(lock, fcntl.LOCK_SH)
 
 

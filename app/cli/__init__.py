@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.cli import access, keeping, measuring, safekeeping, travelling
+from app.cli import access, doctor, keeping, measuring, safekeeping, travelling
 
 _COMMANDS = (
     measuring.encode,
@@ -24,6 +24,7 @@ _COMMANDS = (
     keeping.consume,
     access.set_password,
     access.token,
+    doctor.doctor,
 )
 
 

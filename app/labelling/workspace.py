@@ -117,7 +117,7 @@ class Workspace:
         )
         self.folders.make()
         settings.pickle_path.parent.mkdir(parents=True, exist_ok=True)
-        self.database = Database(settings.instance / "namesake.sqlite")
+        self.database = Database(settings.store_path)
         self._gallery = Gallery()
         self._gallery_lock = threading.Lock()
         self.kept: dict[str, tuple[int, Any]] = {}

@@ -67,11 +67,35 @@ def load(folder: Path, threads: int | None = None) -> Models:
         return _load(folder.resolve(), threads or processors())
 
 
+def find_damage(folder: Path) -> tuple[list[str], list[str]]:
+    """The converted networks in `folder` that are damaged, and those that are not there."""
+    damaged, missing = [], []
+    for path in _paths(folder):
+        try:
+            _read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            missing.append(path.name)
+        except (OSError, BadWeights):
+            damaged.append(path.name)
+    return damaged, missing
+
+
+def verify(folder: Path) -> None:
+    """Compare what the networks compute with what dlib computes. Raises EngineUnfit."""
+    from app.recognition import verification
+
+    verification.compare_with_dlib(load(folder))
+
+
+def _paths(folder: Path) -> list[Path]:
+    return [folder / f"{name}-{_key()}.onnx" for name in _NAMES]
+
+
 @functools.cache
 def _load(folder: Path, threads: int) -> Models:
     try:
         network = dlib_weights.read(chips.weights(DETECTOR))
-        found = [folder / f"{name}-{_key()}.onnx" for name in _NAMES]
+        found = _paths(folder)
         return _kept(found, network, threads) or _converted(found, network, threads)
     except EngineUnfit:
         raise

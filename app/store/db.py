@@ -29,6 +29,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)  # whose faces these are is nobody's business who only has an account here
         self._engine = create_engine(
             f"sqlite:///{path}", connect_args={"timeout": _LOCK_WAIT_S, "check_same_thread": False}, max_overflow=-1
         )

@@ -9,8 +9,8 @@ import pickle
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from app.operations import machine
 from app.operations.doctor import examine
 from app.operations.findings import Finding
 from tests.labelling.squares import SquaresEngine, picture
+from tests.small_disk import small_disk
 
 CHECKS = [
     "python", "packages", "settings", "disk", "memory", "folders", "modes", "store", "clock", "journal", "train.pickle",
@@ -78,19 +79,6 @@ def test_a_sound_installation_is_said_to_be_sound_and_is_left_as_it_was(home: Pa
 def test_where_nothing_has_run_yet_nothing_is_broken_and_nothing_is_made(tmp_path: Path) -> None:
     assert {finding.state for finding in examine(tmp_path)} <= {"ok", "mend"}
     assert list(tmp_path.iterdir()) == []
-
-
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
-    """A disk of that size in the place of a folder, where this process may mount one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("may not mount a small disk here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 class TestTheRecords:

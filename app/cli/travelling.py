@@ -48,10 +48,11 @@ def export_pickle(file: Path) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def export(file: Path) -> None:
+@click.option("--strip", is_flag=True, help="Draw the photos anew, without places and cameras.")
+def export(file: Path, strip: bool) -> None:
     """Write the whole training set into a zip: photos, sidecars, train.pickle, labels.csv and a manifest."""
     with told(), writing(file):
-        written, missing = exporting.write_archive(workspace(), file)
+        written, missing = exporting.write_archive(workspace(), file, strip=strip)
     for path in missing:
         click.echo(f"without its photo: {path}")
     photos, faces = len(written.photos) - len(missing), len(written.entries)

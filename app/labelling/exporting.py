@@ -15,7 +15,7 @@ from app.errors import NamesakeError
 from app.labelling import sidecars
 from app.labelling.publication import entries_of
 from app.labelling.workspace import Workspace
-from app.recognition import images
+from app.recognition import images, redrawing
 from app.store import archive, files, label_table, manifest, queries, travelling
 from app.store.artifact import Artifact, Entry
 from app.store.label_table import LabelRow
@@ -73,40 +73,44 @@ def stream_labels(workspace: Workspace) -> Iterator[bytes]:
     return label_table.dump(_label_rows(read_export(workspace)))
 
 
-def stream_archive(workspace: Workspace, export: Export, missing: list[str]) -> Iterator[bytes]:
+def stream_archive(workspace: Workspace, export: Export, missing: list[str], *, strip: bool = False) -> Iterator[bytes]:
     """A zip of the photos with their sidecars, train.pickle, labels.csv, and the manifest that brings all of it back.
 
     missing: is given the paths of photos whose file has gone, or is not what it was; their faces travel without it.
+    strip: photos are drawn anew, without what they say of places and cameras.
     """
     writer = archive.Writer()
     named = _named_by_photo(export)
-    sent: list[ArchivedPhoto] = []
+    sent: list[_Photo] = []
+    taken: set[str] = set()
     for photo in export.photos:
-        data = _read(workspace, photo)
+        data, archived = _read(workspace, photo), photo.archived
+        if data is not None and strip:
+            data, archived = _redrawn(workspace, data, archived, taken)
         if data is None:
             missing += [photo.archived.path] if photo.archived.file else []
-            sent.append(replace(photo.archived, file=None))
+            sent.append(_Photo(photo.row, replace(photo.archived, file=None)))
             continue
-        name = f"{archive.PHOTOS}{photo.archived.file}"
+        name = f"{archive.PHOTOS}{archived.file}"
         yield writer.add(name, data)
         xmp = sidecars.describe_faces(data, named[photo.row.id])
         yield writer.add(name + files.SIDECAR_EXTENSION, xmp, deflated=True)
-        sent.append(photo.archived)
+        sent.append(_Photo(photo.row, archived))
     yield from writer.add_pieces(archive.PICKLE, _pickle(workspace, export.entries))
-    yield from writer.add_pieces(archive.TABLE, label_table.dump(_label_rows(export)))
-    lines = manifest.dump(manifest.Manifest(sent, export.archived))
+    yield from writer.add_pieces(archive.TABLE, label_table.dump(_label_rows(replace(export, photos=sent))))
+    lines = manifest.dump(manifest.Manifest([photo.archived for photo in sent], export.archived))
     yield from writer.add_pieces(archive.MANIFEST, (line.encode() for line in lines))
     yield writer.finish()
 
 
-def write_archive(workspace: Workspace, path: Path) -> tuple[Export, list[str]]:
+def write_archive(workspace: Workspace, path: Path, *, strip: bool = False) -> tuple[Export, list[str]]:
     """The same into a file, which is there whole or not at all: what it holds, and the photos it lacks."""
     export, missing = read_export(workspace), list[str]()
     partial = path.with_name(f".{path.name}.partial")
     with files.translate_os_errors():
         try:
             with partial.open("wb") as file:
-                file.writelines(stream_archive(workspace, export, missing))
+                file.writelines(stream_archive(workspace, export, missing, strip=strip))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, path)
@@ -191,6 +195,21 @@ def _read(workspace: Workspace, photo: _Photo) -> bytes | None:
         with workspace.database.read() as connection:
             place = travelling.place_of(connection, photo.row.id)
     return None
+
+
+def _redrawn(
+    workspace: Workspace, data: bytes, archived: ArchivedPhoto, taken: set[str]
+) -> tuple[bytes | None, ArchivedPhoto]:
+    """A photo without what it says besides the picture, None where it cannot be drawn; taken: names of others."""
+    try:
+        drawn, extension = redrawing.redraw(data, max_pixels=workspace.settings.max_pixels)
+    except NamesakeError:
+        return None, archived
+    stem = str(archived.file).rpartition(".")[0]
+    name = files.free_name(Path(), stem, extension, taken)  # a.heic and a.png may both be there
+    taken.add(name)
+    upload = archived.upload_name and f"{archived.upload_name.rpartition('.')[0]}.{extension}"
+    return drawn, replace(archived, file=name, upload_name=upload, sha256=files.sha256_of(drawn), size=len(drawn))
 
 
 def _pickle(workspace: Workspace, entries: Sequence[Entry]) -> Iterator[bytes]:

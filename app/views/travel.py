@@ -34,7 +34,8 @@ def send_labels() -> ResponseReturnValue:
 def send_training() -> ResponseReturnValue:
     where = workspace()
     export = exporting.read_export(where)
-    return _attached(exporting.stream_archive(where, export, []), "application/zip", "training.zip")
+    strip = request.args.get("strip", "") not in ("", "0", "no", "false")
+    return _attached(exporting.stream_archive(where, export, [], strip=strip), "application/zip", "training.zip")
 
 
 @bp.post("/import/")

@@ -30,7 +30,8 @@ FLASK = ("flask", "--app", "wsgi", "run")
 class Server:
     """Started over `home` on a free port of this machine; `stop` leaves no process behind.
 
-    headers: sent with every request, such as a token where there is a password.
+    headers: sent with every request, such as a token where there is a password. under: what it is run by, such as
+    strace.
     """
 
     home: Path
@@ -38,6 +39,7 @@ class Server:
     settings: dict[str, str] = field(default_factory=dict)
     models: Path | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    under: tuple[str, ...] = ()
 
     def start(self) -> Server:
         if self.models:
@@ -53,7 +55,7 @@ class Server:
         environment = os.environ | {"NAMESAKE_HOME": str(self.home)} | self.settings | settings
         with (self.home / "server.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=PROJECT, env=environment, stdout=log, stderr=log
+                [*self.under, sys.executable, "-m", *command], cwd=PROJECT, env=environment, stdout=log, stderr=log
             )
 
     def stop(self) -> None:
@@ -96,6 +98,12 @@ class Server:
 
     def get(self, path: str) -> tuple[int, Any]:
         return self._ask("GET", path, b"", {})[:2]
+
+    def page(self, path: str) -> str:
+        """What a browser gets."""
+        status, answer, _location = self._ask("GET", path, b"", {"Accept": "text/html"})
+        assert status == 200, answer
+        return str(answer)
 
     def post(self, path: str, **fields: str | tuple[str, bytes]) -> tuple[int, Any]:
         """Fields are text, or (file name, bytes)."""

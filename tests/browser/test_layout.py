@@ -73,6 +73,9 @@ def site(
             "two people side by side": f"/people/{long_name['id']}/merge?into_id={obama['id']}",
             "nobody by a name": f"/people/?q={LONG}",
             "admin": "/admin/",
+            "what is stored": "/inventory/",
+            "a person to delete for good": f"/people/{long_name['id']}/erase",
+            "a photo to delete for good": f"/photos/{unknown['photo_id']}/erase",
             "a job": job,
             "an error": "/nowhere/",
         }

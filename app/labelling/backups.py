@@ -65,19 +65,19 @@ def write_backup(workspace: Workspace, target: Path, report: Report, *, force: b
 
     Raises Conflict when there is such a file already, unless force.
     """
+    there = f"There is a file {target.name} already: choose another name, or say --force."
     if target.exists() and not force:
-        raise Conflict(f"There is a file {target.name} already: choose another name, or say --force.")
+        raise Conflict(there)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     with files.translate_os_errors(), archives.partial(workspace) as folder:
         try:
             manifest = _pack(workspace, folder, partial, report)
-            if force:
+            # A link refuses what has come there meanwhile; a memory stick may know none.
+            if force or not files.link(partial, target):
                 os.replace(partial, target)
-            else:
-                os.link(partial, target)  # refuses what has come there meanwhile
             files.sync_folder(target.parent)
         except FileExistsError:
-            raise Conflict(f"There is a file {target.name} already: choose another name, or say --force.") from None
+            raise Conflict(there) from None
         finally:
             partial.unlink(missing_ok=True)
     return manifest

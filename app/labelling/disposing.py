@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from app.errors import NamesakeError
 from app.labelling.workspace import Workspace
-from app.store import queries
+from app.store import inventory, queries
 
 log = logging.getLogger("namesake")
 
@@ -59,9 +59,20 @@ def dispose(workspace: Workspace) -> bool:
     except NamesakeError as error:
         log.warning("what was deleted is not out of the store's file yet: %s", error.message)
         return False
+    _sweep_pictures(workspace)
     for path in gone:
         shutil.rmtree(path, ignore_errors=True)
     return True
+
+
+def _sweep_pictures(workspace: Workspace) -> None:
+    """Remove pictures of what is not there any more: another process may have been drawing one at that moment."""
+    with workspace.database.read() as connection:
+        known = {"face": inventory.ids(connection, "faces"), "photo": inventory.ids(connection, "photos")}
+    for path in (workspace.settings.instance / "pictures").glob("*-*.jpg"):
+        kind, _dash, number = path.stem.partition("-")
+        if kind in known and number.isdigit() and int(number) not in known[kind]:
+            path.unlink(missing_ok=True)
 
 
 def _folders(workspace: Workspace, revision: int | str) -> tuple[Path, Path]:

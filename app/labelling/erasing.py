@@ -19,10 +19,9 @@ from sqlalchemy import Connection, Row
 
 from app.errors import Conflict, InvalidInput, NamesakeError, NotFound
 from app.labelling import archives, disposing, photos
-from app.labelling.people import known_person
 from app.labelling.placing import place_photo
 from app.labelling.workspace import Work, Workspace
-from app.store import backup, copying, files, jobs, queries, sidecar, traces
+from app.store import backup, copying, files, jobs, people, queries, sidecar, traces
 from app.store.backup import Source
 from app.store.traces import Doomed
 
@@ -73,7 +72,7 @@ def describe_person(workspace: Workspace, person_id: int) -> Json:
     alone: photos with nobody else in them. shared: photos that stay in any case.
     """
     with workspace.database.read() as connection:
-        person = known_person(connection, person_id)
+        person = _person(connection, person_id)
         shown = traces.photos_showing(connection, person_id)
         faces = len(traces.face_ids(connection, person_id=person_id))
     alone = [photo for photo in shown if not photo.others and photo.sha256]
@@ -108,7 +107,7 @@ def erase_person(
     """
     with workspace.changing(epoch=True) as work:
         connection = work.connection
-        person = known_person(connection, person_id)
+        person = _person(connection, person_id)
         if (confirm or "").strip() != person.name:
             raise InvalidInput("Type the name exactly as it is written to go on. Nothing was deleted.")
         _refuse_during_jobs(connection)
@@ -126,6 +125,14 @@ def erase_person(
         _erase(workspace, work, doomed, [photo for photo in shown if photo.id not in going], "a person")
         hashes = {photo.sha256 for photo in gone if photo.sha256}
     return _finish(workspace, doomed, hashes, person.name, backups)
+
+
+def _person(connection: Connection, person_id: int) -> Row[Any]:
+    """Someone who has a name, be it that their faces are all of the past."""
+    person = people.person(connection, person_id)
+    if person is None:
+        raise NotFound("There is no such person.")
+    return person
 
 
 # ---- A photo

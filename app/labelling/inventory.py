@@ -82,6 +82,9 @@ def _made(workspace: Workspace) -> Iterator[Json]:
     yield _line("Sidecars, with names", sidecars, workspace.folders.written["training"], "Delete for good, or you.")
     kept = _on_disk([instance / "evaluation.encodings"])
     yield _line("Numbers kept by the command evaluate", kept, "instance", "Delete for good, or you.")
+    sample = _on_disk((instance / "sample").rglob("*"))
+    if sample.count:
+        yield _line("Public photos that the command demo fetched", sample, "instance/sample", "Delete the folder.")
     models = _on_disk((instance / "models").rglob("*"))
     yield _line("Models, of nobody in particular", models, "instance/models", "Delete the folder: it is made again.")
 

@@ -183,7 +183,7 @@ def pack(folder: Path, target: Path, watch: Callable[[int, int], None]) -> Manif
                     size += _add(packed, f"{PHOTOS}{path.name}", path)
                     written += 1
                 watch(number, len(photos))
-            missing = manifest.missing + len(photos) - written
+            missing = manifest.photos + manifest.missing - written
             manifest = Manifest(**asdict(manifest) | {"photos": written, "missing": missing, "bytes": size})
             packed.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), json.dumps(asdict(manifest), indent=1))
         file.flush()

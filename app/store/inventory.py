@@ -23,6 +23,7 @@ from app.store.schema import (
 
 _TABLES: dict[str, Table] = {
     "faces": faces,
+    "photos": photos,
     "people": people,
     "decisions": decisions,
     "changes": changes,
@@ -48,10 +49,17 @@ def count_rows(connection: Connection) -> dict[str, Rows]:
     """By table."""
     found = {}
     for name, table in _TABLES.items():
+        if table is photos:
+            continue  # counted by folder
         count = connection.execute(select(func.count()).select_from(table)).scalar_one()
         oldest = connection.execute(select(func.min(table.c.created_at))).scalar() if "created_at" in table.c else None
         found[name] = Rows(count, oldest)
     return found
+
+
+def ids(connection: Connection, name: str) -> set[int]:
+    """Of every row of a table."""
+    return set(connection.execute(select(_TABLES[name].c.id)).scalars())
 
 
 def count_photos(connection: Connection) -> dict[str, Rows]:

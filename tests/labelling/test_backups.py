@@ -447,6 +447,39 @@ class TestAnAutomaticBackup:
         assert_consistent(used)
 
 
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos lie on another file system than backups: nothing can be linked."""
+
+    def link(_source: Any, _target: Any, **_options: Any) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+@pytest.mark.usefixtures("apart")
+class TestWithoutLinks:
+    def test_a_backup_by_hand_has_copies(self, used: Workspace, home: Path) -> None:
+        before, lay = tables(home), files_in(home)
+        made = backups.write_backup(used, home / "mine.zip", silent)
+        assert (made.photos, made.missing) == (5, 0)
+        for path in (home / "datasets/training").iterdir():
+            path.unlink()
+        restoring.restore(used, home / "mine.zip", silent)
+        assert without_the_restore(tables(home)) == before
+        assert files_in(home) == lay
+
+    def test_an_automatic_one_has_no_photos_and_finds_them_where_they_are(self, used: Workspace, home: Path) -> None:
+        before, lay = tables(home), files_in(home)
+        people.merge(used, person(used, "alice"), "bob")
+        (kept,) = archives.kept(used)
+        assert (kept.manifest.photos, kept.manifest.missing) == (0, 5)
+        assert restoring.restore(used, kept.path, silent)["missing"] == 0
+        assert without_the_restore(tables(home)) == before
+        assert files_in(home) == lay
+        assert_consistent(used)
+
+
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folder of backups takes no photo: what was refused."""
     real, refused = os.link, list[str]()

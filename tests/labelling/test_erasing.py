@@ -127,6 +127,18 @@ class TestAPerson:
         assert holding(home, NEEDLE, *traces("zaneta", 1, 2, 3)) == []
         assert_agrees(used)
 
+    def test_can_be_somebody_whom_a_reset_has_put_aside(self, used: Workspace, home: Path) -> None:
+        number = person(used, ZANETA)
+        reset(used)
+        with pytest.raises(StopIteration):
+            person(used, ZANETA)
+        erasing.erase_person(used, erasing.find_person(used, ZANETA), ZANETA, backups=True)
+        assert erasing.describe_photo(used, rows(home, "SELECT id FROM photos WHERE state = 'live'")[0]["id"])
+        assert holding(home, NEEDLE, *traces("zaneta", 1, 2, 3)) == []
+        with pytest.raises(NotFound):
+            erasing.describe_person(used, number)
+        assert_agrees(used)
+
     def test_leaves_the_photos_unless_they_are_to_go(self, used: Workspace, home: Path) -> None:
         before = rows(home, "SELECT id FROM photos ORDER BY id")
         erasing.erase_person(used, person(used, ZANETA), ZANETA)
@@ -206,6 +218,14 @@ class TestAPhoto:
 
 
 class TestWhatIsDeletedForGood:
+    def test_leaves_no_picture_that_was_being_drawn_meanwhile(self, used: Workspace, home: Path) -> None:
+        late = home / "instance/pictures" / f"face-{face_of(used, 1)}.jpg"
+        with pytest.MonkeyPatch.context() as patch:
+            scrub = used.database.scrub
+            patch.setattr(used.database, "scrub", lambda: (scrub(), late.write_bytes(b"drawn by another process")))
+            erasing.erase_photo(used, 1, "DELETE")
+        assert not late.exists()
+
     def test_cannot_be_undone_and_says_why(self, used: Workspace, home: Path) -> None:
         (merge,) = rows(home, "SELECT id FROM decisions WHERE kind = 'merge'")
         (kept,) = rows(home, "SELECT id FROM decisions WHERE kind = 'confirm' ORDER BY id LIMIT 1 OFFSET 4")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,17 @@ class TestAPerson:
         (home / "datasets/reserve/Żaneta Quux").rmdir()
         assert holding(home, NEEDLE, *traces("zaneta", 1, 2, 3)) == []
         assert_agrees(used)
+
+    def test_is_not_in_the_free_space_of_the_store_either(self, used: Workspace, home: Path) -> None:
+        with closing(sqlite3.connect(home / "instance/namesake.sqlite")) as store:
+            store.execute("PRAGMA secure_delete=OFF")  # as programs before this one, or other builds of SQLite, had it
+            store.execute("INSERT INTO people (name) VALUES ('Left over')")
+            store.commit()
+            store.execute("DELETE FROM people WHERE name = 'Left over'")
+            store.commit()
+        assert holding(home, b"Left over") != []
+        erasing.erase_person(used, person(used, ZANETA), ZANETA)
+        assert holding(home, b"Left over") == []
 
     def test_can_be_somebody_whom_a_reset_has_put_aside(self, used: Workspace, home: Path) -> None:
         number = person(used, ZANETA)

@@ -28,6 +28,7 @@ def moves(workspace: Workspace, revision: int, files: Iterable[Path], made: Iter
     which may be on another file system."""
     found: Moves = []
     for gone, paths in zip(_folders(workspace, revision), (files, made), strict=True):
+        gone.mkdir(parents=True, exist_ok=True)  # even for no file: it says that the store is to be written anew
         there = (path for path in dict.fromkeys(paths) if path.exists())
         found += [(path, gone / str(number)) for number, path in enumerate(there)]
     return found

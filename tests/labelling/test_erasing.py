@@ -129,7 +129,11 @@ class TestAPerson:
         assert holding(home, NEEDLE, *traces("zaneta", 1, 2, 3)) == []
         assert_agrees(used)
 
-    def test_is_not_in_the_free_space_of_the_store_either(self, used: Workspace, home: Path) -> None:
+    def test_is_not_in_the_free_space_of_the_store_even_when_no_file_goes(self, used: Workspace, home: Path) -> None:
+        shutil.rmtree(home / "instance/pictures")
+        (home / "instance/evaluation.encodings").unlink()
+        for path in (home / "datasets/training").glob("*.xmp"):
+            path.unlink()
         with closing(sqlite3.connect(home / "instance/namesake.sqlite")) as store:
             store.execute("PRAGMA secure_delete=OFF")  # as programs before this one, or other builds of SQLite, had it
             store.execute("INSERT INTO people (name) VALUES ('Left over')")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -136,9 +137,14 @@ def _words(record: logging.LogRecord) -> str:
     # At this level gunicorn speaks of itself: its address, its processes.
     of_the_server = record.name.startswith("gunicorn.") and record.levelno == logging.INFO
     arguments = record.args if isinstance(record.args, tuple) else (record.args,)
-    if of_the_server or (record.args and all(isinstance(argument, int) for argument in arguments)):
+    if of_the_server or (record.args and all(map(_is_harmless, arguments))):
         return record.getMessage().split("\n")[0]
     return record.msg.split(": ")[0].split("%")[0].strip()
+
+
+def _is_harmless(argument: object) -> bool:
+    """The number of a process, the name of a signal."""
+    return isinstance(argument, int) or argument in signal.Signals.__members__
 
 
 def _describe_error(error: BaseException) -> dict[str, Any]:

@@ -162,6 +162,7 @@ class TestFormats:
             (logging.ERROR, "Error handling request %s %s", ("GET", f"/{NAME}"), "Error handling request"),
             (logging.ERROR, ValueError(NAME), (), "ValueError"),
             (logging.CRITICAL, "WORKER TIMEOUT (pid:%s)", (77,), "WORKER TIMEOUT (pid:77)"),
+            (logging.WARNING, "Worker (pid:%s) was sent %s!", (77, "SIGABRT"), "Worker (pid:77) was sent SIGABRT!"),
             (logging.INFO, "Listening at: %s (%s)", ("http://127.0.0.1:8000", 1), "http://127.0.0.1:8000 (1)"),
         ],
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 from app.config import Settings
 from app.jobs import has_consumer
 from app.operations.findings import Finding, broken, mend, ok, some
-from app.recognition import onnx_models
 from app.recognition.engine import EngineUnfit
 from app.store import checkup
 from app.store.files import Folders
@@ -81,6 +80,9 @@ def check_models(settings: Settings, *, deep: bool) -> Iterator[Finding]:
         return
     folder = settings.instance / "models"
     try:
+        # Only here: whatever imports this module, the server's first process too, would load ONNX Runtime.
+        from app.recognition import onnx_models
+
         damaged, missing = onnx_models.find_damage(folder)
         if damaged:
             yield mend("models", f"{some(damaged)} in {folder} are damaged: the next start makes them anew.")

@@ -130,8 +130,9 @@ class _Switch:
     def _arriving(self, work: Work) -> tuple[list[tuple[Path, Path]], int]:
         """(the moves of the backup's photos to their places, how many there are none of)."""
         roots = self.workspace.folders.roots
-        here = {photo.sha256: photo for photo in queries.photos_with_files(work.connection)}
-        ours = {roots[photo.folder] / photo.name for photo in here.values() if photo.folder in roots}
+        known = queries.photos_with_files(work.connection)
+        here = {photo.sha256: photo for photo in known}
+        ours = {roots[photo.folder] / photo.name for photo in known if photo.folder in roots}
         unpacked = {path.stem: path for path in (self.folder / backup.PHOTOS).iterdir()}
         moves, missing = [], 0
         for photo in queries.photos_with_files(self.copy):

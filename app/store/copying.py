@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, delete, insert, select, text
+from sqlalchemy import Connection, Table, delete, select, text
 
 from app.errors import ConfigError, InvalidInput
 from app.store import queries
@@ -74,9 +74,7 @@ def replace_rows(connection: Connection, copy: Connection, revision: int) -> Non
         connection.execute(delete(table))
     connection.execute(text("DROP INDEX faces_twin_of"))
     for table in travelling:
-        rows = copy.execute(select(table))
-        while some := rows.fetchmany(_AT_ONCE):
-            connection.execute(insert(table), [row._asdict() for row in some])
+        _copy_rows(table, copy, connection)
     for name, number in _sequences(copy).items():
         known = connection.execute(
             text("UPDATE sqlite_sequence SET seq = max(seq, :number) WHERE name = :name"),
@@ -88,6 +86,16 @@ def replace_rows(connection: Connection, copy: Connection, revision: int) -> Non
                 {"name": name, "number": number},
             )
     connection.execute(state.update().values(revision=revision))
+
+
+def _copy_rows(table: Table, copy: Connection, connection: Connection) -> None:
+    """As SQLite has the values: a JSON null and none at all are not the same."""
+    columns = ", ".join(f'"{column.name}"' for column in table.c)
+    places = ", ".join("?" for _column in table.c)
+    rows = copy.exec_driver_sql(f'SELECT {columns} FROM "{table.name}"')  # noqa: S608  (names of our own)
+    while some := rows.fetchmany(_AT_ONCE):
+        insert = f'INSERT INTO "{table.name}" ({columns}) VALUES ({places})'  # noqa: S608
+        connection.exec_driver_sql(insert, [tuple(row) for row in some])
 
 
 def mentions(copy: bytes, person_ids: Collection[int], name: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, delete, exists, func, null, or_, select, update
 
 from app.store.changes import FACE, PERSON, PHOTO
 from app.store.files import safe_stem
@@ -168,7 +168,7 @@ def _erase_from_journal(connection: Connection, doomed: Doomed) -> None:
             actions.add(row.action or row.id)
     for row, about in told:
         before, after = ({}, {}) if about else (doomed.taken_out_of(row.before), doomed.taken_out_of(row.after))
-        less = {"face_id": None, "suggestion": None} if about else {}
+        less = {"face_id": None, "suggestion": null()} if about else {}
         _set(connection, row.id, before=before, after=after | {ERASED: True}, **less)
     connection.execute(update(decisions).where(decisions.c.who.in_(doomed.names)).values(who=None))
     for some in _parts(actions):

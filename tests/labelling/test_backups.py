@@ -108,6 +108,19 @@ class TestABackup:
         assert files_in(home) == before
         assert_consistent(used)
 
+    def test_has_a_photo_once_that_is_there_twice(self, used: Workspace, home: Path) -> None:
+        fill_reserve(home)
+        reset(used)
+        reset(used)
+        assert rows(home, "SELECT sha256 FROM photos GROUP BY sha256 HAVING count(*) = 2") != []
+        before, lay = tables(home), files_in(home)
+        file = write(used, home / "mine.zip")
+        restoring.restore(used, file, silent)
+        assert without_the_restore(tables(home)) == before
+        assert files_in(home) == lay
+        assert list((home / "datasets/backups").glob("strays-*")) == []
+        assert_consistent(used)
+
     def test_comes_back_into_an_empty_installation(self, used: Workspace, home: Path, tmp_path_factory: Any) -> None:
         file = write(used, home / "mine.zip")
         other = tmp_path_factory.mktemp("other")

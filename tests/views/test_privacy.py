@@ -8,10 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Flask
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from app import create_app
+from app.access.policy import Scope
+from app.labelling.workspace import Workspace
+from tests.access.doors import ADMIN_PASSWORD, PASSWORD, Visitor
+from tests.labelling.saying import named_photo
+from tests.labelling.squares import SquaresEngine
 from tests.server import share_models
 from tests.views.site import Site
 
@@ -186,3 +192,17 @@ def make_site(tmp_path_factory: pytest.TempPathFactory, models_folder: Any) -> A
     yield make
     for app in made:
         app.extensions["namesake"].close()
+
+
+@pytest.mark.parametrize(("scope", "offered"), [(Scope.LABEL, False), (Scope.ADMIN, True)])
+def test_deleting_for_good_is_offered_to_those_who_may(
+    make_app: Callable[..., Flask], scope: Scope, offered: bool
+) -> None:
+    app = make_app(PASSWORD=PASSWORD, ADMIN_PASSWORD=ADMIN_PASSWORD)
+    workspace: Workspace = app.extensions["namesake"]
+    workspace.engine = SquaresEngine()
+    photo = named_photo(workspace, "alice")
+    visitor = Visitor(app)
+    visitor.hold(scope)
+    for page in (f"/photos/{photo}/", "/people/1/"):
+        assert ("/erase" in visitor.get(page).text) is offered

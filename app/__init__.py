@@ -19,6 +19,7 @@ from app.labelling.adopting import adopt_found_pickle
 from app.labelling.photos import MEBIBYTE
 from app.labelling.reconciling import reconcile
 from app.labelling.workspace import Workspace
+from app.recognition import decoder
 from app.views import (
     access,
     admin,
@@ -89,6 +90,7 @@ def warm_up(app: Flask) -> None:
     """Load what the first photo and the first page would otherwise wait for. Not before a fork: sessions and threads do
     not survive it."""
     workspace: Workspace = app.extensions["namesake"]
+    decoder.start()
     log.info("Ready, with the %s engine.", workspace.engine.name)
     time.sleep(_PAGES_WAIT_S)
     reviewing.inbox_of(workspace).read()

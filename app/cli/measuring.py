@@ -35,7 +35,7 @@ def encode(folder: Path, output: Path, method: str | None, label_from: str) -> N
             click.echo(f"resumed: {photos_were(len(partial))} encoded before")
         with bar() as watch:
             encoded = encoding.encode_folder(
-                folder, engine, workspace().decode, partial, label_from=label_from, watch=watch
+                folder, engine, workspace().decode_here, partial, label_from=label_from, watch=watch
             )
         if encoded.entries:
             Artifact(output).rewrite(encoded.entries)
@@ -75,7 +75,7 @@ def evaluate(folder: Path, output: Path, method: str | None) -> None:
     with told(), writing(output), going_on_later():
         with writing(kept), bar() as watch:
             partial = Partial(kept, encoding.basis(settings, engine, method))
-            gathered = evaluating.gather(folder, engine, workspace().decode, partial, watch)
+            gathered = evaluating.gather(folder, engine, workspace().decode_here, partial, watch)
         if gathered.encoded.known:
             click.echo(f"resumed: {photos_were(gathered.encoded.known)} encoded before")
         for name, why in gathered.encoded.skipped:

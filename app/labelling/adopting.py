@@ -14,7 +14,7 @@ from app.labelling.labels import clean_label
 from app.labelling.placing import place_photo
 from app.labelling.publication import entries_of
 from app.labelling.workspace import Work, Workspace
-from app.recognition import images
+from app.recognition import decoder
 from app.store import files, queries, unpickling
 from app.store.artifact import Artifact, Entry
 
@@ -153,6 +153,6 @@ def _photo(workspace: Workspace, connection: Connection, image_path: str, person
 def _measure(path: Path) -> tuple[int | None, int | None]:
     """A photo that cannot be read keeps its face all the same: the encoding is what counts."""
     try:
-        return images.measure(files.read_bytes(path))
+        return decoder.read_header(files.read_bytes(path)).size
     except NamesakeError:
         return None, None

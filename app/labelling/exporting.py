@@ -15,7 +15,7 @@ from app.errors import NamesakeError
 from app.labelling import sidecars
 from app.labelling.publication import entries_of
 from app.labelling.workspace import Workspace
-from app.recognition import images, redrawing
+from app.recognition import decoder, redrawing
 from app.store import archive, files, label_table, manifest, queries, travelling
 from app.store.artifact import Artifact, Entry
 from app.store.label_table import LabelRow
@@ -188,7 +188,7 @@ def _read(workspace: Workspace, photo: _Photo) -> bytes | None:
         try:
             data = files.read_bytes(path) if path else b""
             if files.sha256_of(data) == photo.row.sha256:
-                images.read_header(data)
+                decoder.read_header(data)
                 return data
         except NamesakeError:
             pass

@@ -13,7 +13,8 @@ from app.errors import Conflict, InvalidInput, NamesakeError, NotFound
 from app.labelling import drawing
 from app.labelling.naming import Applied, Wanted, apply_names, give_name
 from app.labelling.workspace import Work, Workspace
-from app.recognition import images
+from app.recognition import decoder
+from app.recognition.images import Header
 from app.store import files, queries, regions, sidecar
 
 
@@ -34,8 +35,8 @@ def read_sidecar(workspace: Workspace, photo_id: int) -> bytes:
 
 
 def describe_faces(photo: bytes, named: Sequence[Row[Any]]) -> bytes:
-    """The XMP for a photo with these labelled faces, from left to right. Raises what images.read_header raises."""
-    header = images.read_header(photo)
+    """The XMP for a photo with these labelled faces, from left to right. Raises what decoder.read_header raises."""
+    header = decoder.read_header(photo)
     found = [
         regions.region_of(
             row.person,
@@ -65,7 +66,7 @@ def apply_sidecar(workspace: Workspace, photo_id: int, xmp: bytes) -> Applied:
     path = workspace.folders.path(photo.folder, photo.name)
     if path is None or not path.is_file():
         raise NotFound("The file of this photo is not here.")
-    wanted = wanted_faces(read, images.read_header(files.read_bytes(path)))
+    wanted = wanted_faces(read, decoder.read_header(files.read_bytes(path)))
     if not wanted:
         return Applied()
     with workspace.changing() as work:
@@ -83,7 +84,7 @@ def apply_found(workspace: Workspace, paths: Mapping[int, Path]) -> dict[int, Ap
         with suppress(NamesakeError):
             xmp = find_xmp(path)
             if xmp is not None:
-                wanted[photo_id] = wanted_faces(sidecar.read(xmp), images.read_header(files.read_bytes(path)))
+                wanted[photo_id] = wanted_faces(sidecar.read(xmp), decoder.read_header(files.read_bytes(path)))
     if not any(wanted.values()):
         return {}
     with workspace.changing() as work:
@@ -105,7 +106,7 @@ def _draw_missing(workspace: Workspace, work: Work, photo_id: int, applied: Appl
             applied.named.append(face.id)
 
 
-def wanted_faces(read: sidecar.Sidecar, header: images.Header) -> list[Wanted]:
+def wanted_faces(read: sidecar.Sidecar, header: Header) -> list[Wanted]:
     """The names with their boxes, in pixels of the upright photo."""
     orientation = regions.orientation_meant(read.applied, header.width, header.height, header.orientation)
     placed = ((region, regions.box_of(region, header.width, header.height, orientation)) for region in read.regions)
@@ -126,7 +127,7 @@ def _candidates(path: Path) -> Iterator[bytes]:
             with suppress(InvalidInput):
                 yield files.read_bytes(beside)
     with suppress(NamesakeError):
-        xmp = images.read_header(files.read_bytes(path)).xmp
+        xmp = decoder.read_header(files.read_bytes(path)).xmp
         if xmp:
             yield xmp
 

@@ -24,7 +24,7 @@ from app.labelling.joining import Staged, Taken, join
 from app.labelling.labels import clean_label
 from app.labelling.photos import MEBIBYTE
 from app.labelling.workspace import Workspace
-from app.recognition import images
+from app.recognition import decoder
 from app.store import archive, files, manifest, queries, travelling, unpickling
 from app.store.archive import Reader
 from app.store.manifest import ArchivedFace, ArchivedPhoto, Manifest
@@ -121,7 +121,7 @@ def _check_photo(photo: ArchivedPhoto, data: bytes) -> tuple[int, int]:
     if files.sha256_of(data) != photo.sha256:
         raise InvalidInput(f"{photo.file} in the archive is not the photo that its manifest speaks of.")
     try:
-        size = images.measure(data)
+        size = decoder.read_header(data).size
     except NamesakeError as error:
         raise InvalidInput(f"{photo.file} in the archive: {error.message}") from error
     if (photo.width, photo.height) not in ((None, None), size):

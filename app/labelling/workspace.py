@@ -19,7 +19,7 @@ from app import meters
 from app.config import Settings
 from app.labelling.learning import Learner
 from app.labelling.publication import Publication
-from app.recognition import images
+from app.recognition import decoder, images
 from app.recognition.calibration import Calibration
 from app.recognition.engine import Engine, Eyesight, load_engine
 from app.recognition.gallery import Change, Gallery, View
@@ -143,10 +143,17 @@ class Workspace:
         return load_engine(self.settings.engine, self._eyesight(method), self.settings.instance / "models")
 
     def decode(self, data: bytes) -> Photo:
-        """A photo, as large as recognition and the pages need it. Raises what images.decode raises."""
-        enough = max(self._eyesight(self.settings.detection_method).enough, DISPLAY_SIDE)
+        """A photo, as large as recognition and the pages need it, opened apart from this process. Raises what
+        decoder.decode raises."""
         with meters.timed("decode_seconds"):
-            return images.decode(data, max_pixels=self.settings.max_pixels, enough=enough)
+            return decoder.decode(data, max_pixels=self.settings.max_pixels, enough=self._enough())
+
+    def decode_here(self, data: bytes) -> Photo:
+        """The same in this process: for commands over one's own folders. Raises what images.decode raises."""
+        return images.decode(data, max_pixels=self.settings.max_pixels, enough=self._enough())
+
+    def _enough(self) -> int:
+        return max(self._eyesight(self.settings.detection_method).enough, DISPLAY_SIDE)
 
     def _eyesight(self, method: str) -> Eyesight:
         return Eyesight(method, self.settings.detect_max_side, self.settings.smallest_face)

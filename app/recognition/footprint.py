@@ -18,6 +18,8 @@ _STRIP_PIXELS = 2**18
 _STRIP = 16
 # JPEG markers that have no length, and bytes that only look like markers.
 _BARE = {0x00, 0x01, 0xFF, *range(0xD0, 0xD9)}
+WEBP_LEAST = 6
+"""what a pixel of any WebP takes"""
 # Samples a pixel, by how far the colours of a HEIC are thinned out.
 _SAMPLES = {"monochrome": 1.0, "420": 1.5, "422": 2.0}
 
@@ -40,6 +42,18 @@ def reduced(side: int, factor: int) -> int:
 def strip_rows(width: int, factor: int) -> int:
     """How many rows of a picture of that width are reduced by a whole factor at a time: a multiple of it."""
     return factor * max(1, _STRIP_PIXELS // (width * factor))
+
+
+def webp_canvas(data: bytes) -> tuple[int, int]:
+    """(width, height) by the first chunk of a WebP (RFC 9649)."""
+    match data[12:16]:
+        case b"VP8X":
+            return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+        case b"VP8L":
+            sides = int.from_bytes(data[21:25], "little")
+            return (sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1
+        case _:
+            return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
 
 
 def _decoder(image: ImageFile.ImageFile, data: bytes, factor: int) -> tuple[float, float]:
@@ -93,7 +107,7 @@ def _webp(image: Any) -> tuple[int, int]:
     if image.is_animated:
         # Two canvases, the frame as bytes, and once more in Pillow's memory.
         return 16, 12
-    return (6, 3) if image.mode == "RGB" else (9, 4)
+    return (WEBP_LEAST, 3) if image.mode == "RGB" else (9, 4)
 
 
 def _avif(image: Any, data: bytes) -> float:

@@ -29,15 +29,20 @@ _EXTENSIONS = {
     "AVIF": "avif",
 }
 
+FORMATS = tuple(_EXTENSIONS)
+"""of a Photo"""
+
 # EXIF orientation -> what makes the picture upright: whether rows become columns, then which way it is flipped, as
 # OpenCV counts (0: upside down, 1: left to right, -1: both).
 _UPRIGHT = {2: (False, 1), 3: (False, -1), 4: (False, 0), 5: (True, None), 6: (True, 1), 7: (True, -1), 8: (True, 0)}
 _AS_IT_IS = (False, None)
 _ORIENTATION = 0x0112
 
-# What decoding a photo may take, the file and the result included. The rest of the process has 235 MB, networks and
-# all, and half a gigabyte is the most that one upload is to have.
-_MEMORY = 250 * 2**20
+MEMORY = 250 * 2**20
+"""What decoding a photo may take, the file and the result included. The rest of the process has 235 MB, networks and
+all, and half a gigabyte is the most that one upload is to have."""
+LARGEST = MEMORY // 2
+"""bytes of a result: turning it upright takes it twice"""
 # From here on it is worth while to make room first.
 _MUCH = 64 * 2**20
 # How much larger than enough a result may stay: resampling by so little costs more than it saves.
@@ -60,20 +65,23 @@ class Photo:
     """A decoded picture.
 
     pixels: (rows, columns, 3) RGB, upright, C-contiguous: the photo, or a reduction of it. width, height: of the
-    photo itself, upright. format: Pillow's name for it, such as "JPEG". extension: how such files end, without
-    the dot.
+    photo itself, upright. format: Pillow's name for it, one of FORMATS.
     """
 
     pixels: Pixels
     width: int
     height: int
     format: str
-    extension: str
 
     @classmethod
     def of(cls, pixels: Pixels) -> Photo:
         """A picture that is at hand already."""
-        return cls(pixels, int(pixels.shape[1]), int(pixels.shape[0]), "PNG", "png")
+        return cls(pixels, int(pixels.shape[1]), int(pixels.shape[0]), "PNG")
+
+    @property
+    def extension(self) -> str:
+        """How such files end, without the dot."""
+        return _EXTENSIONS[self.format]
 
     def at_hand(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
         """Where a box in the photo (top, right, bottom, left) lies in `pixels`: at least one of them is in it."""
@@ -108,7 +116,7 @@ def decode(data: bytes, *, max_pixels: int, enough: int | None = None) -> Photo:
             pixels = resize_to(pixels, enough)
         if transposed:
             width, height = height, width
-        return Photo(_upright(pixels, transposed, flip), width, height, name, _EXTENSIONS[name])
+        return Photo(_upright(pixels, transposed, flip), width, height, name)
     except NamesakeError:
         raise
     except Exception as error:
@@ -116,21 +124,20 @@ def decode(data: bytes, *, max_pixels: int, enough: int | None = None) -> Photo:
         raise InvalidInput(_UNREADABLE) from error
 
 
-def measure(data: bytes) -> tuple[int, int]:
-    """(width, height) as decode would give them, from the header alone. Raises what decode raises for it."""
-    header = read_header(data)
-    return header.width, header.height
-
-
 @dataclass(frozen=True)
 class Header:
-    """What a photo says of itself before its pixels: width and height, upright; the EXIF orientation, 1 to 8, that
-    made it upright; and the XMP in it, if any."""
+    """What a photo says of itself before its pixels: width and height, as decode gives them; the EXIF orientation, 1
+    to 8, that made it upright; and the XMP in it, if any."""
 
     width: int
     height: int
     orientation: int
     xmp: bytes | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)"""
+        return self.width, self.height
 
 
 def read_header(data: bytes) -> Header:
@@ -198,6 +205,11 @@ def _settle() -> None:
 def _open(data: bytes) -> ImageFile.ImageFile:
     known = set(_sniff(data))
     allowed = sorted(known & _EXTENSIONS.keys())
+    if "WEBP" in allowed:
+        # Pillow takes two whole canvases before it says how large they are.
+        width, height = footprint.webp_canvas(data)
+        if footprint.WEBP_LEAST * width * height > MEMORY:
+            raise _too_much(width, height)
     if allowed:
         return Image.open(io.BytesIO(data), formats=allowed)
     if known:
@@ -234,10 +246,14 @@ def _reduction(image: ImageFile.ImageFile, data: bytes, enough: int | None) -> i
         needed = footprint.needed(image, data, factor)
         if needed > _MUCH:
             allocator.make_room()
-        if needed <= _MEMORY:
+        if needed <= MEMORY:
             return factor
-    raise TooLarge(
-        f"The image is too large: opening its {image.width} x {image.height} pixels would take too much memory. "
+    raise _too_much(image.width, image.height)
+
+
+def _too_much(width: int, height: int) -> TooLarge:
+    return TooLarge(
+        f"The image is too large: opening its {width} x {height} pixels would take too much memory. "
         "Save it as a plain JPEG, not a progressive one, or make it smaller."
     )
 

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from app.recognition import images
+from app.recognition import decoder
 
 _LOSSLESS = ("PNG", "BMP", "GIF", "TIFF")
 _QUALITY = 95
@@ -16,9 +16,9 @@ def redraw(data: bytes, *, max_pixels: int) -> tuple[bytes, str]:
     """(the file, how such files end): the pixels of a photo, upright and in full size, and nothing besides: no place,
     no camera, no date, no colour profile, no second picture. What was kept without loss stays so.
 
-    Raises what images.decode raises.
+    Raises what decoder.decode raises.
     """
-    photo = images.decode(data, max_pixels=max_pixels)
+    photo = decoder.decode(data, max_pixels=max_pixels)
     drawn = Image.fromarray(photo.pixels)
     out = io.BytesIO()
     if photo.format in _LOSSLESS:

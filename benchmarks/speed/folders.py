@@ -94,7 +94,7 @@ def _theirs(pool: Pool, paths: Sequence[Path], model: str) -> list[theirs.Found]
 def _ours(workspace: Workspace, engine: Engine, folder: Path) -> int:
     """What `flask encode` does; how many faces it found."""
     found = _Counted(workspace.settings.instance / f"{uuid.uuid4().hex}.partial", {})
-    encode_folder(folder, engine, workspace.decode, found, label_from="person", watch=lambda _done, _total: None)
+    encode_folder(folder, engine, workspace.decode_here, found, label_from="person", watch=lambda _done, _total: None)
     return found.faces
 
 

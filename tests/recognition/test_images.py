@@ -19,7 +19,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 
 from app.config import PROJECT
 from app.errors import InvalidInput, TooLarge, UnsupportedType
-from app.recognition.images import Pixels, crop, decode, measure, resize_to, scale, to_jpeg
+from app.recognition.images import Pixels, crop, decode, read_header, resize_to, scale, to_jpeg
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -338,7 +338,7 @@ def test_what_pillow_warns_of_is_no_error_and_is_not_heard(what: str, filters: s
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter(filters)  # type: ignore[arg-type]
         assert_upright(opened(WARNED_OF[what]))
-        assert measure(WARNED_OF[what]) == (96, 64)
+        assert read_header(WARNED_OF[what]).size == (96, 64)
     assert not given
 
 
@@ -427,4 +427,4 @@ def test_the_size_by_the_header_is_the_size_once_decoded(kind: str, orientation:
     exif[0x0112] = orientation
     data = saved(quarters(), kind, exif=exif.tobytes())
     photo = decode(data, max_pixels=1_000_000)
-    assert measure(data) == (photo.width, photo.height)
+    assert read_header(data).size == (photo.width, photo.height)

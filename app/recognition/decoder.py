@@ -26,7 +26,7 @@ from typing import NoReturn, TypeVar
 import numpy as np
 
 from app.errors import InvalidInput, NamesakeError, Unavailable
-from app.recognition import images, wire
+from app.recognition import allocator, images, wire
 from app.recognition.images import Header, Photo
 from app.recognition.processors import processors
 from app.recognition.wire import Answer, Request, Wish
@@ -50,6 +50,8 @@ importlib.import_module(sys.argv[2]).main(int(sys.argv[3]))
 _ISOLATED = sys.platform == "linux"
 # How long a process that has hung up may take to be gone. What ended it says more than that it was killed.
 _LAST_WORDS_S = 5
+# Bytes of pixels from which on looking at a photo leaves much behind.
+_MUCH = 8 * 2**20
 
 
 class Unreadable(InvalidInput):
@@ -71,6 +73,9 @@ class Decoders:
         self._module, self._seconds = module, seconds
         self._idle: list[_Decoder] = []
         self._lock = threading.Lock()
+        # What looking at a large photo takes, the C library keeps; and what starting took. Two such photos at once
+        # would be too much, and there is time to give it back while the next is decoded.
+        self._littered = True
         # A fork has the same sockets: two processes would talk to one decoder.
         os.register_at_fork(after_in_child=self._idle.clear)
 
@@ -80,7 +85,9 @@ class Decoders:
             return images.decode(data, max_pixels=max_pixels, enough=enough)
         request = Request(Wish.PHOTO, len(data), max_pixels, enough or 0)
         with _memory(images.LARGEST) as memory:
-            return self._ask(request, data, memory, lambda answer, _rest: _photo(answer, memory, max_pixels))
+            photo = self._ask(request, data, memory, lambda answer, _rest: _photo(answer, memory, max_pixels))
+        self._littered = photo.pixels.nbytes > _MUCH
+        return photo
 
     def read_header(self, data: bytes) -> Header:
         """What images.read_header returns and raises; and Unreadable, or Unavailable when no process can be started."""
@@ -101,7 +108,11 @@ class Decoders:
     def _ask(self, request: Request, data: bytes, memory: int | None, understand: Understand[T]) -> T:
         decoder = self._take()
         try:
-            answer, rest = decoder.ask(request, data, memory, time.monotonic() + self._seconds)
+            deadline = time.monotonic() + self._seconds
+            decoder.ask(request, data, memory, deadline)
+            if self._littered:
+                allocator.make_room()
+            answer, rest = decoder.listen(len(data), deadline)
             result = _refusal(answer, rest) if answer.refusal else understand(answer, rest)
         except TimeoutError:
             decoder.end()
@@ -155,15 +166,18 @@ class _Decoder:
             )
         self._ready = False
 
-    def ask(self, request: Request, data: bytes, memory: int | None, deadline: float) -> tuple[Answer, bytes | None]:
-        """Raises TimeoutError after the deadline, Unavailable when nothing started; ValueError, HungUp and OSError."""
+    def ask(self, request: Request, data: bytes, memory: int | None, deadline: float) -> None:
+        """Raises Unavailable when nothing has started, and TimeoutError, HungUp and OSError."""
         if not self._ready:
             self._get_ready(deadline)
         wire.set_deadline(self._socket, deadline)
         socket.send_fds(self._socket, [wire.REQUEST.pack(*request)], [] if memory is None else [memory])
         self._socket.sendall(data)
+
+    def listen(self, size: int, deadline: float) -> tuple[Answer, bytes | None]:
+        """The answer about a file of that size, and what follows it. Raises as ask, and ValueError."""
         answer = Answer(*wire.ANSWER.unpack(wire.receive(self._socket, wire.ANSWER.size, deadline)))
-        _check(answer.rest <= max(wire.LONGEST_REFUSAL, len(data)), "too much to say")
+        _check(answer.rest <= max(wire.LONGEST_REFUSAL, size), "too much to say")
         rest = bytes(wire.receive(self._socket, answer.rest, deadline))
         return answer, rest if answer.has_rest else None
 

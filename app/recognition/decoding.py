@@ -8,6 +8,7 @@ when it takes too long. This is no jail for code that an attacker gets to run: t
 from __future__ import annotations
 
 import fcntl
+import math
 import mmap
 import os
 import resource
@@ -15,6 +16,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,7 +26,7 @@ from PIL import AvifImagePlugin
 
 from app.errors import NamesakeError
 from app.recognition import allocator, images, wire
-from app.recognition.images import Header, Photo
+from app.recognition.images import Header, Photo, Pixels
 from app.recognition.wire import Answer, Request, Wish
 
 # What is added to what decoding may take by images: stacks of the decoders' threads, and what lies between blocks.
@@ -87,10 +89,7 @@ def _serve(connection: socket.socket, decode: Callable[..., Photo], read_header:
             rest = header.xmp
             answer = Answer(0, header.orientation, header.width, header.height)
         else:
-            photo = decode(data, max_pixels=request.max_pixels, enough=request.enough or None)
-            _hand_over(photo, descriptors[0])
-            rows, columns = photo.pixels.shape[:2]
-            answer = Answer(0, images.FORMATS.index(photo.format), photo.width, photo.height, rows, columns)
+            answer = _decode_into(descriptors[0], partial(decode, data), request)
     except NamesakeError as error:
         answer = Answer(1 + wire.REFUSALS.index(type(error)))
         rest = error.message.encode()[: wire.LONGEST_REFUSAL]
@@ -102,9 +101,19 @@ def _serve(connection: socket.socket, decode: Callable[..., Photo], read_header:
     connection.sendall(rest or b"")
 
 
-def _hand_over(photo: Photo, descriptor: int) -> None:
-    with mmap.mmap(descriptor, photo.pixels.nbytes) as memory:
-        np.frombuffer(memory, np.uint8).reshape(photo.pixels.shape)[:] = photo.pixels
+def _decode_into(descriptor: int, decode: Callable[..., Photo], request: Request) -> Answer:
+    """Decode a photo into the memory that the other side reads. At the end nothing here uses it: it will be sealed."""
+    made: list[Pixels] = []
+
+    def empty(shape: tuple[int, int, int]) -> Pixels:
+        made.append(np.frombuffer(mmap.mmap(descriptor, math.prod(shape)), np.uint8).reshape(shape))
+        return made[-1]
+
+    photo = decode(max_pixels=request.max_pixels, enough=request.enough or None, empty=empty)
+    if photo.pixels is not made[0]:  # it had to be turned or resized
+        np.copyto(empty(photo.pixels.shape), photo.pixels)
+    rows, columns = photo.pixels.shape[:2]
+    return Answer(0, images.FORMATS.index(photo.format), photo.width, photo.height, rows, columns)
 
 
 def _end_with_the_other_side(connection: socket.socket, wanted: bool) -> None:

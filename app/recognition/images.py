@@ -91,11 +91,14 @@ class Photo:
         return top, max(round(box[1] * across), left + 1), max(round(box[2] * down), top + 1), left
 
 
-def decode(data: bytes, *, max_pixels: int, enough: int | None = None) -> Photo:
+def decode(
+    data: bytes, *, max_pixels: int, enough: int | None = None, empty: strips.Empty = strips.make_empty
+) -> Photo:
     """The first picture in a file, as someone would look at it.
 
     enough: a long side, in pixels. A longer photo is reduced, to about that and not far below it, which saves time
     and memory; where nothing else fits into memory the long side may be as short as half of that. None: never reduced.
+    empty: makes the array for the pixels, of LARGEST bytes at most; those turned or resized come in another.
 
     Raises InvalidInput (empty, no image, damaged), UnsupportedType (an image of another kind) and TooLarge (more
     than `max_pixels`, or more than memory allows: judged by the header, before any pixel is decoded).
@@ -107,7 +110,7 @@ def decode(data: bytes, *, max_pixels: int, enough: int | None = None) -> Photo:
         image = _open(data)
         width, height = image.size
         _check_size(width, height, max_pixels)
-        pixels = strips.load(image, data, _reduction(image, data, enough))
+        pixels = strips.load(image, data, _reduction(image, data, enough), empty)
         transposed, flip = _turn(image)
         name = "JPEG" if image.format == "MPO" else str(image.format)
         # With the decoder goes its memory, before there are copies of the result.

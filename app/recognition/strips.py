@@ -17,17 +17,25 @@ Cut = Callable[[int, int], Image.Image]
 """Some rows of a picture, from the first to before the second."""
 
 
-def load(image: ImageFile.ImageFile, data: bytes, factor: int) -> NDArray[np.uint8]:
+Empty = Callable[[tuple[int, int, int]], NDArray[np.uint8]]
+"""Makes an array of that shape to be filled."""
+
+
+def make_empty(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    return np.empty(shape, np.uint8)
+
+
+def load(image: ImageFile.ImageFile, data: bytes, factor: int, empty: Empty = make_empty) -> NDArray[np.uint8]:
     """(rows, columns, 3): the picture as it lies in the file, reduced by a whole factor, rounded up.
 
-    image: what Pillow opened in `data`. A JPEG is reduced by libjpeg, which knows 1, 2, 4 and 8 only. Raises what
-    the decoder raises.
+    image: what Pillow opened in `data`. empty: makes the array for the result. A JPEG is reduced by libjpeg, which
+    knows 1, 2, 4 and 8 only. Raises what the decoder raises.
     """
     if image.format in ("JPEG", "MPO"):
         image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
         factor = 1
     (width, height), cut = _source(image, data)
-    pixels = np.empty((reduced(height, factor), reduced(width, factor), 3), np.uint8)
+    pixels = empty((reduced(height, factor), reduced(width, factor), 3))
     step = strip_rows(width, factor)
     levels = _levels(cut, height, step) if image.mode in ("I", "F") else None
     for top in range(0, height, step):

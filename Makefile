@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run serve test check lock audit fit-openset evaluate effort bench screenshots clean
+.PHONY: help setup demo run serve test check fuzz lock audit fit-openset evaluate effort bench screenshots clean
 
 help:
 	@echo "make demo   set up, fill in public sample photos, serve on http://127.0.0.1:8000"
@@ -12,6 +12,7 @@ help:
 	@echo "make check  style, types and architecture"
 	@echo "make lock   work out anew what the requirements bring with them, with every hash"
 	@echo "make audit  look for known holes in it"
+	@echo "make fuzz  5,000 broken photos, and as many pickles, against the whole product (SEED=0, INPUTS=5000)"
 	@echo "make fit-openset FACES=folder  fit the confidence anew on photos of your own"
 	@echo "make evaluate  how well people are told apart, on photos of your own (FACES=folder)"
 	@echo "make effort  how many decisions it takes to name everyone, on photos of your own (FACES=folder)"
@@ -70,6 +71,12 @@ lock: .venv/ready-to-develop
 audit: .venv/ready-to-develop
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r packaging/requirements.lock
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r packaging/requirements-dev.lock
+# The same seed sends the same files. Fails on one violation.
+SEED ?= 0
+INPUTS ?= 5000
+
+fuzz: .venv/ready-to-develop
+	$(BIN)/python -m tests.fuzz --seed $(SEED) --inputs $(INPUTS)
 
 # Photos laid out as people/<name>/*.jpg and strangers/*.jpg. Prints the two numbers in app/recognition/openset.py.
 FACES ?= ../shared/faces

@@ -115,7 +115,7 @@ class Reader:
         try:
             with self._zip.open(self._infos[name]) as file:
                 yield file
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error) as error:
             raise InvalidInput(f"{name} in the archive is damaged.") from error
 
 

@@ -192,6 +192,15 @@ def test_a_photo_that_is_another(good: Files, target: Workspace) -> None:
     refused(target, pack(good | {"training/alice_01.png": picture("mallory")}), "not the photo")
 
 
+@pytest.mark.parametrize("shift", [1, 100, 581])
+def test_a_directory_that_says_it_begins_later_than_it_does(good: Files, target: Workspace, shift: int) -> None:
+    """By which the first file begins before the archive does."""
+    data = bytearray(pack(good))
+    at = data.rfind(b"PK\5\6") + 16
+    data[at : at + 4] = struct.pack("<I", struct.unpack_from("<I", data, at)[0] + shift)
+    refused(target, bytes(data), "damaged")
+
+
 def test_a_photo_damaged_on_the_way(good: Files, target: Workspace) -> None:
     data = bytearray(pack(good))
     data[data.index(b"\x89PNG") + 40] ^= 1

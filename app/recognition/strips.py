@@ -34,7 +34,10 @@ def load(image: ImageFile.ImageFile, data: bytes, factor: int, empty: Empty = ma
     if image.format in ("JPEG", "MPO"):
         image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
         factor = 1
+    said = image.size
     (width, height), cut = _source(image, data)
+    if image.format in ("HEIF", "WEBP") and (width, height) != said:
+        raise OSError("this is another size than the file says")
     pixels = empty((reduced(height, factor), reduced(width, factor), 3))
     step = strip_rows(width, factor)
     levels = _levels(cut, height, step) if image.mode in ("I", "F") else None

@@ -13,12 +13,13 @@ INSIDE = re.compile(r"/tmp|/home|/root|/usr|/proc|\.py\b|Traceback|site-packages
 
 @dataclass
 class Tally:
-    """outcomes: by kind of input. slowest: seconds, and of what. peak: MB of a process at most, by process."""
+    """outcomes: by kind of input. slowest: seconds, and of what. peak: MB of a process at most, by process. replaced:
+    inputs that took their decoder down, and how: no violation, but what decoding apart is for."""
 
     outcomes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     slowest: tuple[float, str] = (0.0, "")
     peak: Counter[str] = field(default_factory=Counter)
-    replaced: int = 0
+    replaced: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     keep: Path | None = None
     """a folder for the inputs that were violations"""
@@ -49,7 +50,8 @@ class Tally:
         lines += [
             "",
             f"{self.inputs:,} inputs. Slowest: {seconds:.2f} s ({name}). Peak memory: {peaks or 'not measured'}.",
-            f"Processes that decode replaced: {self.replaced}. Violations: {len(self.violations)}.",
+            f"Processes that decode replaced: {len(self.replaced)}. Violations: {len(self.violations)}.",
+            *self.replaced,
             *self.violations[:50],
         ]
         return "\n".join(lines)

@@ -95,8 +95,8 @@ class Watched:
         self._target, self._tally = target, tally
         self._store = sqlite3.connect(target.home / "instance/namesake.sqlite")
         self._seen = self._state()
-        self._replaced = _Replaced(tally)
-        logging.getLogger("namesake").addHandler(self._replaced)
+        self._lost = _Lost()
+        logging.getLogger("namesake").addHandler(self._lost)
 
     def send(self, url: str, kind: str, name: str, data: bytes, file_name: str = "photo.jpg") -> int:
         """Post a file and check everything that must hold, whatever it is; the status."""
@@ -108,12 +108,13 @@ class Watched:
         for wrong in _wrongs(code, answer, kept, seconds, seen == self._seen):
             self._tally.violated(wrong, name, data)
         self._seen = seen
+        self._tally.replaced += [f"{name}: {cause}" for cause in self._lost.take()]
         self._tally.add(kind, "taken" if code == 200 else "kept, no face" if kept else str(code), seconds, name)
         return code
 
     def close(self) -> None:
         self._target.measure(self._tally)
-        logging.getLogger("namesake").removeHandler(self._replaced)
+        logging.getLogger("namesake").removeHandler(self._lost)
         self._store.close()
         self._target.close()
 
@@ -128,15 +129,20 @@ class Watched:
         return version, files
 
 
-class _Replaced(logging.Handler):
-    """Counts the processes that decode and were lost."""
+class _Lost(logging.Handler):
+    """How processes that decode were lost."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._tally = tally
+        self._causes: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._tally.replaced += "was replaced" in str(record.msg)
+        if "was replaced" in str(record.msg):
+            self._causes.append(record.getMessage().rpartition(": ")[2])
+
+    def take(self) -> list[str]:
+        causes, self._causes = self._causes, []
+        return causes
 
 
 def _wrongs(code: int, answer: Any, kept: bool, seconds: float, unchanged: bool) -> list[str]:

@@ -420,6 +420,17 @@ def test_a_jpeg_made_here_has_no_metadata() -> None:
     assert not image.getexif()
 
 
+@pytest.mark.parametrize("field", [16, 24])
+def test_a_heic_whose_pixels_are_of_another_size_than_it_says_is_damaged(field: int) -> None:
+    """Boxes would lie elsewhere than the faces: its clean aperture, which libheif applies to the one and not the other,
+    lies outside of the picture."""
+    data = bytearray(saved(quarters(), "HEIF"))
+    at = data.index(b"clap") + 4 + field
+    data[at : at + 4] = b"\xbf\xff\xff\xf0"
+    with pytest.raises(InvalidInput, match="damaged"):
+        decode(bytes(data), max_pixels=1_000_000)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"])
 def test_the_size_by_the_header_is_the_size_once_decoded(kind: str, orientation: int) -> None:

@@ -97,6 +97,8 @@ def requests(draw: st.DrawFn, rule: Rule, method: str, names: list[str], real: t
         "query_string": urlencode(query, errors="replace"),
         "headers": {name: HEADERS[name][place % len(HEADERS[name])] for name, place in headers.items()},
     }
+    if draw(st.booleans()):
+        request["headers"]["Accept"] = "text/html"
     if method == "POST":
         request |= draw(_bodies(fields))
         request["headers"].pop("Content-Length", None)

@@ -424,7 +424,7 @@ def test_a_jpeg_made_here_has_no_metadata() -> None:
 def test_a_heic_whose_pixels_are_of_another_size_than_it_says_is_damaged(field: int) -> None:
     """Boxes would lie elsewhere than the faces: its clean aperture, which libheif applies to the one and not the other,
     lies outside of the picture."""
-    data = bytearray(saved(quarters(), "HEIF"))
+    data = bytearray(saved(quarters("RGB", 48, 32), "HEIF"))
     at = data.index(b"clap") + 4 + field
     data[at : at + 4] = b"\xbf\xff\xff\xf0"
     with pytest.raises(InvalidInput, match="damaged"):

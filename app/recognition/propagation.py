@@ -11,11 +11,13 @@ farther still would weigh nothing to everybody, which divides zero by zero.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import ThreadpoolController
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -46,7 +48,12 @@ class Projection:
         # Half a second to import, for a page that may never predict anything.
         from sklearn.decomposition import PCA
 
-        pca = PCA(n_components=variance if variance < 1 else None).fit(rows)
+        # The axes of a small matrix of covariances: a tenth of the time, where there are more faces than numbers. This
+        # is done within a change, and a team waits for it.
+        solver = "covariance_eigh" if len(rows) > rows.shape[1] else "full"
+        # Threads that share a matrix this small wait for each other, and far longer when several workers do it at once.
+        with _threads().limit(limits=1, user_api="blas"):
+            pca = PCA(variance if variance < 1 else None, svd_solver=solver).fit(rows)
         return cls(pca.mean_, pca.components_)
 
     def transform(self, encodings: ArrayLike) -> Floats:
@@ -55,6 +62,11 @@ class Projection:
         if self.mean is None or self.axes is None:
             return rows
         return (rows - self.mean) @ self.axes.T
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def needs_refit(fitted_on: int, churn: int) -> bool:

@@ -61,9 +61,15 @@ class Queue:
         self._consumer: Any = None
 
     def send(self, _job_id: int) -> None:
-        """Have the consumer do a job, starting one where there is none."""
-        self._wake()
-        self.ensure_consumer()
+        """Have the consumer do a job, starting one where there is none.
+
+        Where the queue will not take the word, the consumer finds the job in the store by itself.
+        """
+        try:
+            self._wake()
+            self.ensure_consumer()
+        except Exception:
+            log.exception("the consumer could not be told of a job")
 
     def ensure_consumer(self) -> None:
         ensure_consumer(self._workspace.settings)

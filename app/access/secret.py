@@ -16,6 +16,8 @@ def read_secret(instance: Path) -> str:
         draft = instance / f".secret-{secrets.token_hex(4)}"
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())  # a power cut must not leave an empty key
         try:
             os.link(draft, path)  # fails when another process was first
         except FileExistsError:

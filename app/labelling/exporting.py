@@ -114,8 +114,9 @@ def write_archive(workspace: Workspace, path: Path, *, strip: bool = False) -> t
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, path)
+            files.sync_folder(path.parent)
         finally:
-            partial.unlink(missing_ok=True)
+            files.discard(partial)
     return export, missing
 
 
@@ -213,7 +214,7 @@ def _redrawn(
 
 
 def _pickle(workspace: Workspace, entries: Sequence[Entry]) -> Iterator[bytes]:
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=workspace.settings.instance) as folder:
+    with tempfile.TemporaryDirectory(dir=workspace.incoming) as folder:
         path = Path(folder) / archive.PICKLE
         Artifact(path).rewrite(entries)
         with path.open("rb") as file:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from app import meters
-from app.errors import InvalidInput, NamesakeError, NotFound, TooLarge
+from app.errors import DiskFull, InvalidInput, NamesakeError, NotFound, TooLarge
 from app.labelling import pictures
 from app.labelling.finding import add_faces, find_faces
 from app.labelling.ignoring import ignore_look_alikes
@@ -20,6 +20,7 @@ from app.store import files, jobs, queries
 from app.store.files import safe_stem
 
 MEBIBYTE = 1024 * 1024
+_STORED = "Photos were stored, but nobody looks for their faces yet: send them again when there is room."
 _SAME_FORMAT = {"jpg": {"jpg", "jpeg", "jpe", "jfif"}, "tif": {"tif", "tiff"}, "heic": {"heic", "heif"}}
 
 
@@ -78,10 +79,13 @@ def take_each(workspace: Workspace, uploads: Iterable[Upload]) -> tuple[list[Tak
 
 
 def request_encoding(workspace: Workspace, photo_ids: Sequence[int]) -> int:
-    """Put finding the faces of stored photos on the list of jobs; its id."""
-    with workspace.database.write() as connection:
-        payload = {"photo_ids": list(photo_ids)}
-        return jobs.add(connection, "encode", payload, len(photo_ids), "Waiting to start")
+    """Put finding the faces of stored photos on the list of jobs; its id. Raises DiskFull, and they are stored then."""
+    try:
+        with workspace.database.write() as connection:
+            payload = {"photo_ids": list(photo_ids)}
+            return jobs.add(connection, "encode", payload, len(photo_ids), "Waiting to start")
+    except DiskFull as error:
+        raise DiskFull(f"The disk is full. {_STORED}") from error
 
 
 def check_size(workspace: Workspace, size: int) -> None:
@@ -139,7 +143,7 @@ def _take(workspace: Workspace, data: bytes, file_name: str, *, look: bool) -> T
     except _TwinArrived:
         return _take(workspace, data, file_name, look=look)
     finally:
-        incoming.unlink(missing_ok=True)
+        files.discard(incoming)
     pictures.keep(workspace, photo_id, faces, pictures.draw(decoded, [face.box for face in found]))
     return Taken(photo_id, known=False)
 
@@ -163,7 +167,7 @@ def _restore(workspace: Workspace, photo_id: int, data: bytes) -> None:
             if path is not None and not path.exists():
                 work.move((incoming, path))
     finally:
-        incoming.unlink(missing_ok=True)
+        files.discard(incoming)
 
 
 def _upload_name(workspace: Workspace, connection: Connection, file_name: str, extension: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from app.recognition import images
 from app.recognition.engine import Box
 from app.recognition.images import Photo
 from app.store import queries
+from app.store.files import discard, translate_os_errors
 
 
 class FileMissing(NotFound):
@@ -23,30 +25,33 @@ class FileMissing(NotFound):
 log = logging.getLogger("namesake")
 
 THUMB_SIDE = 192
+_END = b"\xff\xd9"
 
 
 def thumb(workspace: Workspace, face_id: int) -> Path:
     """The file of a face's crop, made when it is not there yet. Raises NotFound, FileMissing."""
     path = _thumb_path(workspace, face_id)
-    if not path.exists():
+    if not _is_whole(path):
         with workspace.database.read() as connection:
             face = queries.face(connection, face_id)
         if face is None:
             raise NotFound("There is no such face.")
         photo = _decoded(workspace, face.folder, face.file_name)
-        _keep(path, _thumb(photo, (face.top, face.right, face.bottom, face.left)))
+        with translate_os_errors():
+            _keep(workspace, path, _thumb(photo, (face.top, face.right, face.bottom, face.left)))
     return path
 
 
 def display(workspace: Workspace, photo_id: int) -> Path:
     """The file of a photo as pages show it: upright, at most DISPLAY_SIDE long. Raises NotFound, FileMissing."""
     path = _display_path(workspace, photo_id)
-    if not path.exists():
+    if not _is_whole(path):
         with workspace.database.read() as connection:
             photo = queries.photo(connection, photo_id)
         if photo is None:
             raise NotFound("There is no such photo.")
-        _keep(path, _display(_decoded(workspace, photo.folder, photo.name)))
+        with translate_os_errors():
+            _keep(workspace, path, _display(_decoded(workspace, photo.folder, photo.name)))
     return path
 
 
@@ -66,9 +71,9 @@ def draw(photo: Photo, boxes: Sequence[Box]) -> Drawn:
 def keep(workspace: Workspace, photo_id: int, face_ids: Sequence[int], drawn: Drawn) -> None:
     """Keep the pictures of a photo and its faces. If the disk will not, they are made on demand."""
     try:
-        _keep(_display_path(workspace, photo_id), drawn.display)
+        _keep(workspace, _display_path(workspace, photo_id), drawn.display)
         for face_id, thumb in zip(face_ids, drawn.thumbs, strict=True):
-            _keep(_thumb_path(workspace, face_id), thumb)
+            _keep(workspace, _thumb_path(workspace, face_id), thumb)
     except OSError as error:
         log.warning("pictures of photo %s were not kept: %s", photo_id, error.strerror)
 
@@ -99,12 +104,23 @@ def _display(photo: Photo) -> bytes:
     return images.to_jpeg(images.resize_to(photo.pixels, DISPLAY_SIDE))
 
 
-def _keep(path: Path, jpeg: bytes) -> None:
+def _is_whole(path: Path) -> bool:
+    """Whether the file is there and ends as a JPEG does. Nobody waits for pictures to reach the disk, so that after a
+    power cut there may be names without all of the bytes."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(_END), os.SEEK_END)
+            return file.read() == _END
+    except OSError:
+        return False
+
+
+def _keep(workspace: Workspace, path: Path, jpeg: bytes) -> None:
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+    temporary = workspace.incoming / f"{uuid.uuid4().hex}.jpg"
     try:
         temporary.write_bytes(jpeg)
         temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
         raise

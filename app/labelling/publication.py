@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.store import queries
 from app.store.artifact import Artifact, Damaged, Entry
-from app.store.files import Folders, sync_folder, translate_os_errors
+from app.store.files import Folders, copy, sync_folder, translate_os_errors
 
 
 class Publication:
@@ -96,7 +95,7 @@ class Publication:
             try:
                 os.link(self._path, previous)
             except OSError:  # a file system without hard links
-                shutil.copy2(self._path, previous)
+                copy(self._path, previous)
         sync_folder(previous.parent)
         self._previous = previous
 

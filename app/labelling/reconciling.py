@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ from sqlalchemy import Connection, Row
 from app.errors import Unavailable
 from app.labelling import disposing
 from app.labelling.workspace import Workspace
-from app.store import files, queries
+from app.store import files, jobs, queries
 
-_STALE_UPLOAD_S = 3600
+_STALE_S = 3600
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ def reconcile(workspace: Workspace) -> Repairs:
                 lost.append(workspace.folders.image_path(photo.folder, photo.name))
                 continue
             strays.remove(found)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(target.parent)
             found.rename(target)
+            files.sync_folder(target.parent)
             moved += 1
     return Repairs(interrupted, moved, lost)
 
@@ -69,8 +72,25 @@ def _is_copy(path: Path, photo: Row[Any]) -> bool:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Remove uploads and sidecars that never arrived. Young ones may be arriving in another process."""
-    roots = (workspace.folders.roots[kind] for kind in ("uploads", "training"))
-    for path in (path for root in roots for path in root.glob(".incoming-*")):
-        if time.time() - path.stat().st_mtime > _STALE_UPLOAD_S:
-            path.unlink(missing_ok=True)
+    """Remove what never arrived, and what a job that has ended left. What is young may be arriving elsewhere."""
+    roots = workspace.folders.roots
+    staged = list(roots["staging"].glob("*"))
+    with workspace.database.read() as connection:  # only now: whose folder is there, its job is known
+        resetting = {str(job.id) for job in jobs.unfinished(connection, "reset")}
+    left = [path for path in staged if path.name.startswith("import-") and _is_old(path)]
+    left += [path for path in staged if path.name.isdigit() and path.name not in resetting]
+    arriving = [*workspace.incoming.iterdir(), *workspace.settings.instance.glob(".secret-*")]
+    for kind, beginning in product(("uploads", "training"), (files.INCOMING, files.PARTIAL)):
+        arriving += roots[kind].glob(f"{beginning}*")
+    for path in [*left, *filter(_is_old, arriving)]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            files.discard(path)
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > _STALE_S
+    except FileNotFoundError:
+        return False  # it has arrived

@@ -77,6 +77,7 @@ def run_reset(workspace: Workspace, job_id: int, report: Report) -> dict[str, An
     with workspace.database.read() as connection:
         done = queries.reset_of_job(connection, job_id)
     if done is not None:  # killed after the switch: doing it again would take away what was decided since
+        shutil.rmtree(_staging_folder(workspace, job_id), ignore_errors=True)
         return {key: done.after[key] for key in ("faces", "people", "skipped")}
     reserve = workspace.folders.roots["reserve"]
     found = files.labelled_files(reserve)

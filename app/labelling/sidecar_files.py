@@ -71,7 +71,7 @@ def replace(path: Path, data: bytes) -> None:
             os.replace(incoming, path)
             files.sync_folder(path.parent)
         finally:
-            incoming.unlink(missing_ok=True)
+            files.discard(incoming)
 
 
 def _tidy(root: Path, wanted: set[str], result: Written) -> None:

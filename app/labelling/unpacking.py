@@ -12,14 +12,13 @@ inbox.
 from __future__ import annotations
 
 import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from app.errors import InvalidInput, NamesakeError, TooLarge
+from app.errors import DiskFull, InvalidInput, NamesakeError
 from app.labelling.joining import Staged, Taken, join
 from app.labelling.labels import clean_label
 from app.labelling.photos import MEBIBYTE
@@ -30,13 +29,12 @@ from app.store.archive import Reader
 from app.store.manifest import ArchivedFace, ArchivedPhoto, Manifest
 
 _LARGEST_LIST = 256 << 20
-_STALE_S = 3600
 
 
 def import_archive(workspace: Workspace, file: BinaryIO) -> Taken:
     """Take in what exporting.stream_archive has written.
 
-    Raises InvalidInput, TooLarge or UnsafePickle, saying what is wrong: nothing was changed then.
+    Raises InvalidInput, DiskFull or UnsafePickle, saying what is wrong: nothing was changed then.
     """
     with archive.open_archive(file) as reader, _staging(workspace) as folder:
         found = _clean(manifest.load(reader.read(archive.MANIFEST, _LARGEST_LIST)))
@@ -100,7 +98,7 @@ def _stage(workspace: Workspace, reader: Reader, found: Manifest, folder: Path) 
     here = {row.sha256 for row in live if (path := workspace.folders.path(row.folder, row.name)) and path.is_file()}
     needed = sum(reader.size(f"{archive.PHOTOS}{p.file}") for p in found.photos if p.file and p.sha256 not in here)
     if needed > shutil.disk_usage(folder).free:
-        raise TooLarge("There is not enough room on the disk for the photos in this archive.")
+        raise DiskFull("There is not enough room on the disk for the photos in this archive. Nothing was changed.")
     staged: list[Staged | None] = []
     for photo in found.photos:
         if photo.file is None:
@@ -131,14 +129,10 @@ def _check_photo(photo: ArchivedPhoto, data: bytes) -> tuple[int, int]:
 
 @contextmanager
 def _staging(workspace: Workspace) -> Iterator[Path]:
-    """A folder for what is not taken in yet; those of imports that were killed go."""
-    root = workspace.folders.roots["staging"]
-    for old in root.glob("import-*"):
-        if time.time() - old.stat().st_mtime > _STALE_S:
-            shutil.rmtree(old, ignore_errors=True)
-    folder = root / f"import-{uuid.uuid4().hex}"
+    """A folder for what is not taken in yet; reconcile removes those of imports that were killed."""
+    folder = workspace.folders.roots["staging"] / f"import-{uuid.uuid4().hex}"
     with files.translate_os_errors():
-        folder.mkdir(parents=True)
+        files.make_folder(folder)
     try:
         yield folder
     finally:

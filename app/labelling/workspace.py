@@ -27,7 +27,7 @@ from app.recognition.images import Photo
 from app.recognition.openset import ORIGINAL, Method, Recogniser, Suggestion
 from app.store import changes, queries, recognised
 from app.store.db import Database
-from app.store.files import Folders, Journal
+from app.store.files import Folders, Journal, make_folder, translate_os_errors
 
 
 def method_of(settings: Settings) -> Method:
@@ -108,7 +108,7 @@ class Workspace:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        settings.instance.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.instance)
         self.folders = Folders.below(
             settings.home,
             uploads=settings.dataset_folder,
@@ -116,7 +116,7 @@ class Workspace:
             reserve=settings.dataset_reserve_folder,
         )
         self.folders.make()
-        settings.pickle_path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.pickle_path.parent)
         self.database = Database(settings.store_path)
         self._gallery = Gallery()
         self._gallery_lock = threading.Lock()
@@ -141,6 +141,13 @@ class Workspace:
     def load_engine(self, method: str) -> Engine:
         """An engine as set up here, but for how it finds faces: "cnn" or "hog"."""
         return load_engine(self.settings.engine, self._eyesight(method), self.settings.instance / "models")
+
+    @property
+    def incoming(self) -> Path:
+        """A folder for what is made here and not complete; what is left there is swept by reconcile."""
+        folder = self.settings.instance / ".incoming"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def decode(self, data: bytes) -> Photo:
         """A photo, as large as recognition and the pages need it, opened apart from this process. Raises what
@@ -168,10 +175,12 @@ class Workspace:
         work: Work | None = None
 
         def undo() -> None:
-            if work is not None:
-                work.journal.undo()
-                publication.undo()
-                work.journal.close()
+            # What the disk will not put back now is put back before the next change: the journal is still there.
+            with suppress(OSError):
+                if work is not None:
+                    work.journal.undo()
+                    publication.undo()
+                    work.journal.close()
 
         with self.database.write(undo) as connection:
             self._settle(connection)
@@ -204,9 +213,10 @@ class Workspace:
             return self._settle(connection)
 
     def _settle(self, connection: Connection) -> bool:
-        interrupted = Journal.settle(self.settings.instance, queries.revision(connection))
-        repaired = self._publication().repair(connection)
-        return interrupted or repaired
+        with translate_os_errors():
+            interrupted = Journal.settle(self.settings.instance, queries.revision(connection))
+            repaired = self._publication().repair(connection)
+            return interrupted or repaired
 
     def _publication(self) -> Publication:
         return Publication(self.settings.pickle_path, self.folders)

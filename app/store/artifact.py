@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.store.files import sync_folder
+from app.store.files import discard, sync_folder
 
 ENCODING_SIZE = 128
 # A value beyond it would become infinite in the store, which keeps encodings as float32.
@@ -96,7 +96,7 @@ class Artifact:
                 os.fsync(file.fileno())
             os.replace(temporary, self._path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            discard(Path(temporary))
             raise
         # Without it a power cut may bring back the old file after the store has recorded the new one.
         sync_folder(self._path.parent)

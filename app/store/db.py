@@ -18,6 +18,7 @@ from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.exc import OperationalError
 
 from app.errors import DiskFull, Unavailable
+from app.store.files import make_folder
 from app.store.migrations import migrate
 from app.store.schema import VERSION, metadata, state
 
@@ -28,7 +29,7 @@ class Database:
     """The store at `path`: made on first use, brought up to date when older. Raises ConfigError for a newer one."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if not path.exists():
             path.touch(mode=0o600)  # whose faces these are is nobody's business who only has an account here
         self._engine = create_engine(
@@ -108,6 +109,8 @@ def _translated() -> Iterator[None]:
         words = str(error.orig)
         if "full" in words:
             raise DiskFull("The disk is full. Nothing was changed.") from error
+        if "readonly" in words:
+            raise Unavailable("The folders of this installation cannot be written to. Nothing was changed.") from error
         if "locked" in words or "busy" in words:
             raise Unavailable("Someone else's change is taking long. Nothing was changed: try again.") from error
         raise

@@ -16,7 +16,7 @@ import shutil
 import unicodedata
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -26,6 +26,8 @@ PHOTO_EXTENSIONS = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif"
 }  # fmt: skip
 SIDECAR_EXTENSION = ".xmp"
+INCOMING, PARTIAL = ".incoming-", ".partial-"
+"""how the names of files begin that are not complete"""
 _MAX_STEM_BYTES = 120
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?P<label>.*?)[\s_.\-]*(\(\d+\)|\d+)")
@@ -48,7 +50,7 @@ class Folders:
 
     def make(self) -> None:
         for kind in ("uploads", "training", "reserve"):
-            self.roots[kind].mkdir(parents=True, exist_ok=True)
+            make_folder(self.roots[kind])
 
     def path(self, folder: str, name: str) -> Path | None:
         """The file of a photo; None when it is known from an adopted pickle only."""
@@ -166,14 +168,40 @@ def sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those it lies in, that survive a power cut: a photo in one that does not is gone with it."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file so that the copy survives a power cut; its name is left to the caller. Raises OSError, and then there
+    is no copy."""
+    try:
+        shutil.copy2(source, target)
+        sync_file(target)
+    except BaseException:
+        discard(target)
+        raise
+
+
+def discard(path: Path) -> None:
+    """Remove what is not complete, or not needed any more; where the disk will not, reconcile does one day. Never
+    raises, for the reason why it is not needed is what counts."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
 def write_new(folder: Path, data: bytes, name: str | None = None, *, one_of_many: bool = False) -> Path:
     """Write a file that survives a power cut, hidden unless it is given a name.
 
     one_of_many: the folder is left to the caller, to be made to survive once for all.
     """
-    path = folder / (name or f".incoming-{uuid.uuid4().hex}")
+    path = folder / (name or f"{INCOMING}{uuid.uuid4().hex}")
     with translate_os_errors():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         file = path.open("xb")
         try:
             with file:
@@ -183,7 +211,7 @@ def write_new(folder: Path, data: bytes, name: str | None = None, *, one_of_many
             if not one_of_many:
                 sync_folder(folder)
         except BaseException:
-            path.unlink(missing_ok=True)
+            discard(path)
             raise
     return path
 
@@ -247,7 +275,7 @@ class Journal:
             self.open()
             self._append([{"from": str(source), "to": str(target)} for source, target in moves])
             for source, target in moves:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent)
                 self._moves.append((source, target))
                 _rename(source, target)
             for folder in {path.parent for move in moves for path in move}:
@@ -295,9 +323,10 @@ def _rename(source: Path, target: Path) -> None:
         if error.errno != errno.EXDEV:
             raise
         # Another file system: the copy is complete before the original goes.
-        partial = target.with_name(f".partial-{target.name}")
-        shutil.copy2(source, partial)
+        partial = target.with_name(f"{PARTIAL}{target.name}")
+        copy(source, partial)
         partial.rename(target)
+        sync_folder(target.parent)
         source.unlink()
 
 
@@ -307,7 +336,7 @@ def _put_back(moves: list[tuple[Path, Path]]) -> None:
         if not target.exists():
             continue
         if not source.exists():
-            source.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(source.parent)
             _rename(target, source)
         elif target not in vacated and target.is_file() and source.is_file() and sha256(target) == sha256(source):
             target.unlink()  # copied to another file system, and killed before the original went

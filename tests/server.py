@@ -105,10 +105,15 @@ class Server:
         assert status == 200, answer
         return str(answer)
 
-    def post(self, path: str, **fields: str | tuple[str, bytes]) -> tuple[int, Any]:
-        """Fields are text, or (file name, bytes)."""
+    def post(self, path: str, **fields: Any) -> tuple[int, Any]:
+        """Fields are text, or (file name, bytes), or a list of these for one that is repeated."""
         body, kind = _form(fields)
         return self._ask("POST", path, body, {"Content-Type": kind})[:2]
+
+    def get_bytes(self, path: str) -> tuple[int, bytes]:
+        """What is no text, such as a picture."""
+        response, data = self._fetch("GET", path, b"", {})
+        return response.status, data
 
     def start_reset(self) -> str:
         """As the form does, which does not wait for the end: the address of the job."""
@@ -121,13 +126,18 @@ class Server:
         return location
 
     def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any, str | None]:
+        response, data = self._fetch(method, path, body, headers)
+        is_json = response.headers.get_content_type() == "application/json"
+        return response.status, json.loads(data) if is_json else data.decode(), response.headers.get("Location")
+
+    def _fetch(
+        self, method: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method, path, body, self.headers | headers)
             response = connection.getresponse()
-            data = response.read()
-            is_json = response.headers.get_content_type() == "application/json"
-            return response.status, json.loads(data) if is_json else data.decode(), response.headers.get("Location")
+            return response, response.read()
         finally:
             connection.close()
 
@@ -154,7 +164,8 @@ def fill_reserve(home: Path, photos: dict[str, Path], count: int) -> None:
 def _form(fields: dict[str, Any]) -> tuple[bytes, str]:
     boundary = uuid.uuid4().hex
     parts = []
-    for name, value in fields.items():
+    pairs = [(name, one) for name, sent in fields.items() for one in (sent if isinstance(sent, list) else [sent])]
+    for name, value in pairs:
         file_name, data = value if isinstance(value, tuple) else (None, value.encode())
         more = f'; filename="{file_name}"' if file_name else ""
         parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode() + data)

@@ -44,3 +44,26 @@ def test_every_route_is_named(app: Flask) -> None:
     }
     missing = [rule for rule in sorted(rules) if not re.search(rf"{re.escape(rule)}/?[`\s,;)]", DOCS)]
     assert missing == []
+
+
+PROMISES = (PROJECT / "SECURITY.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"`(tests/[^`]+)`", PROMISES))))
+def test_what_holds_a_promise_is_there(named: str) -> None:
+    path, *names = named.split("::")
+    source = (PROJECT / path).read_text("utf-8")
+    kinds = ["class " if name[0].isupper() else "def " for name in names]
+    assert "def test_" in source
+    assert [name for kind, name in zip(kinds, names, strict=True) if f"{kind}{name}" not in source] == []
+
+
+def test_every_promise_has_something_that_holds_it() -> None:
+    rows = re.findall(r"^\| (?!promise|-)(.+) \| (.+) \|$", PROMISES, re.MULTILINE)
+    assert len(rows) > 20
+    assert [promise for promise, held_by in rows if "`tests/" not in held_by] == []
+
+
+def test_every_target_of_make_that_is_named_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)`", DOCS + PROMISES)) <= targets

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run serve test check fuzz lock audit fit-openset evaluate effort bench screenshots clean
+.PHONY: help setup demo run serve test check fuzz lock audit fit-openset evaluate effort bench screenshots faults load clean
 
 help:
 	@echo "make demo   set up, fill in public sample photos, serve on http://127.0.0.1:8000"
@@ -17,6 +17,8 @@ help:
 	@echo "make evaluate  how well people are told apart, on photos of your own (FACES=folder)"
 	@echo "make effort  how many decisions it takes to name everyone, on photos of your own (FACES=folder)"
 	@echo "make bench  how fast it is beside face_recognition, on photos of your own (FACES=folder)"
+	@echo "make faults  kill the server at every step, cut its power, fill its disk, and look at what is left"
+	@echo "make load  eight people name two thousand faces at once"
 	@echo "make screenshots  the pictures in the README"
 	@echo "make clean  remove the virtual environment (never your photos)"
 
@@ -99,6 +101,13 @@ screenshots: .venv/ready-to-develop
 # Photos laid out as above and photos/*.jpg. Measures beside face_recognition, and writes the table into the docs.
 bench: .venv/ready-to-develop
 	$(BIN)/python -m benchmarks.speed $(FACES) --output docs/benchmarks.md
+
+# What docs/durability.md promises. Each exits 1 on one violation; --seed and --kills choose other cases.
+faults: .venv/ready-to-develop
+	$(BIN)/python -m tests.faults $(ARGUMENTS)
+
+load: .venv/ready-to-develop
+	$(BIN)/python -m benchmarks.load $(ARGUMENTS)
 
 clean:
 	rm -rf .venv

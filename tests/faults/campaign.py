@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from tests.faults import killing, refusing, scenes
@@ -76,12 +77,21 @@ class Campaign:
             self._stack.callback(zygote.close)
         self._free = list(zygotes)
         self._scenes = scenes.squares(self._work / "squares")
-        self._known = {
-            action.name: killing.learn(action, self._scenes.templates[action.start], self._work, self._fork)
-            for action in self._scenes.actions
-        }
-        self._say(f"steps: {', '.join(f'{name} {len(known.steps)}' for name, known in self._known.items())}")
+        self._actions = {action.name: action for action in self._scenes.actions}
         return self
+
+    def keep(self, *names: str) -> None:
+        """Leave out the other actions."""
+        self._actions = {name: self._actions[name] for name in names}
+
+    @cached_property
+    def _known(self) -> dict[str, killing.Known]:
+        known = {
+            name: killing.learn(action, self._scenes.templates[action.start], self._work, self._fork)
+            for name, action in self._actions.items()
+        }
+        self._say(f"steps: {', '.join(f'{name} {len(one.steps)}' for name, one in known.items())}")
+        return known
 
     def __exit__(self, *_raised: object) -> None:
         self._stack.close()

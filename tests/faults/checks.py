@@ -14,7 +14,7 @@ from tests.labelling.consistency import assert_consistent, published, rows
 _TABLES = ("people", "photos", "faces", "decisions", "changes", "rejections", "vouches", "calibrations")
 _MOMENTS = ("created_at", "suggestion")
 _INSTANCE = re.compile(
-    r"(namesake|queue)\.sqlite(-wal|-shm)?|[a-z]+\.lock|secret|models|pictures|\.incoming|train\.pickle|README\.md"
+    r"(namesake|queue)\.sqlite(-wal|-shm)?|[a-z]+\.lock|secret|models|metrics|pictures|\.incoming|train\.pickle|README\.md"
 )
 _PICTURE = re.compile(r"(photo|face)-\d+\.jpg")
 
@@ -53,11 +53,12 @@ def difference(one: State, other: State) -> str:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """The sha256 of every file, hidden ones too, by path."""
+    """The sha256 of every file, hidden ones too, by path; backups that are made before a change are named after the
+    moment, and have tests of their own."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.relative_to(folder).parts[0] != "archives"
     }
 
 

@@ -150,7 +150,7 @@ class Disk:
             _apply(names, naming)
         for folder in ("instance", "datasets"):
             for path in sorted((target / folder).rglob("*"), reverse=True):
-                if path.is_symlink() or ".sqlite" in path.name:
+                if path.is_symlink() or ".sqlite" in path.name or "metrics" in path.parts:
                     continue
                 path.rmdir() if path.is_dir() else path.unlink()
         for name in sorted(names):

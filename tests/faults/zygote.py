@@ -121,8 +121,8 @@ def _read_squares() -> None:
 
     Workspace.load_engine = lambda *_arguments: SquaresEngine()  # type: ignore[method-assign]
     jobs = importlib.import_module("app.jobs")  # app.jobs, by its other name, is the page
-    jobs.supervise = lambda _settings: None  # type: ignore[attr-defined]
-    jobs.ensure_consumer = lambda _settings: None  # type: ignore[attr-defined]
+    jobs.supervise = lambda *_arguments: None  # type: ignore[attr-defined]
+    jobs.ensure_consumer = lambda *_arguments: None  # type: ignore[attr-defined]
 
 
 def _serve() -> None:

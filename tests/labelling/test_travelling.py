@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -307,15 +305,6 @@ class TestJoining:
         assert (taken.photos == 0, taken.conflicts) == (where == "committed", [])
         assert len(names_in(home)) == 1 + len(names_in(full.settings.home))
         assert_consistent(elsewhere)
-
-    def test_what_killed_imports_left_is_swept(self, workspace: Workspace, elsewhere: Workspace) -> None:
-        staging = elsewhere.settings.home / "datasets/.staging"
-        for name_, age in (("import-old", 7200), ("import-young", 60), ("12", 7200)):
-            (staging / name_).mkdir(parents=True)
-            (staging / name_ / ".incoming-1").write_bytes(b"half")
-            os.utime(staging / name_, (time.time() - age,) * 2)
-        bring(elsewhere, packed(workspace))
-        assert sorted(path.name for path in staging.iterdir()) == ["12", "import-young"]
 
 
 class TestTheTable:

@@ -43,8 +43,7 @@ def decoders() -> Iterator[Decoders]:
 
 @pytest.fixture
 def poisoned() -> Iterator[Decoders]:
-    """Give up after two seconds, which is far more than any of the good photos here takes."""
-    made = Decoders("tests.recognition.poison", seconds=2)
+    made = Decoders("tests.recognition.poison")
     yield made
     made.close()
 
@@ -141,12 +140,14 @@ ENDS = {
 
 @pytest.mark.parametrize("what", ENDS)
 def test_what_breaks_its_decoder_could_not_be_read(
-    poisoned: Decoders, what: str, caplog: pytest.LogCaptureFixture
+    poisoned: Decoders, what: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    poisoned.start()
+    assert poisoned.decode(GOOD, max_pixels=10**6).pixels.any()
     (broken,) = pids(poisoned)
+    monkeypatch.setattr(poisoned, "_seconds", 0.5 if ENDS[what] == "took too long" else 60)
     with caplog.at_level(logging.WARNING, "namesake"), pytest.raises(Unreadable) as refusal:
         poisoned.decode(ill(what, GOOD), max_pixels=10**6)
+    monkeypatch.undo()
     assert refusal.value.status == 400
     assert refusal.value.message.startswith("The image could not be read: ")
     assert ENDS[what] in caplog.text
@@ -226,11 +227,15 @@ def test_a_signal_to_the_whole_service_leaves_the_photo_in_flight_alone(decoders
 
 
 def test_a_stuck_photo_holds_up_nobody_else(poisoned: Decoders) -> None:
+    poisoned.start()
+    (stuck_pid,) = pids(poisoned)
     with ThreadPoolExecutor(1) as pool:
         stuck = pool.submit(poisoned.decode, ill("spin"), max_pixels=10**6)
+        wait_for(lambda: not pids(poisoned), "the photo to be with its decoder")
         for _ in range(5):
             assert poisoned.decode(GOOD, max_pixels=10**6).pixels.any()
         assert not stuck.done()
+        os.kill(stuck_pid, signal.SIGKILL)
         assert isinstance(stuck.exception(), Unreadable)
 
 

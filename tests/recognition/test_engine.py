@@ -283,7 +283,7 @@ def test_a_photo_that_was_decoded_smaller_has_boxes_in_its_own_pixels(
     load: Load, photos: Photos, name: str, method: str, factor: int
 ) -> None:
     full = photos["obama"]
-    reduced = Photo(scale(full.pixels, 1 / factor), full.width, full.height, full.format, full.extension)
+    reduced = Photo(scale(full.pixels, 1 / factor), full.width, full.height, full.format)
     eyesight = {"detect_max_side": 300, "smallest_face": 80}
     (face,) = load(name, method, **eyesight).faces(reduced)
     (alike,) = load(name, method, **eyesight).faces(full)

@@ -51,7 +51,7 @@ _ISOLATED = sys.platform == "linux"
 # How long a process that has hung up may take to be gone. What ended it says more than that it was killed.
 _LAST_WORDS_S = 5
 # Bytes of pixels from which on looking at a photo leaves much behind.
-_MUCH = 8 * 2**20
+_MUCH = 10 * 2**20
 
 
 class Unreadable(InvalidInput):

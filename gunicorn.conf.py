@@ -87,3 +87,7 @@ def worker_exit(_server, _worker):
 
 def child_exit(_server, worker):
     metrics.bury(worker.pid)
+
+
+def on_exit(_server):
+    metrics.clear()

@@ -1,12 +1,18 @@
-"""Metrics for Prometheus, summed over all processes: each keeps its counts in a file of its own in instance/metrics,
-and whoever is asked adds them up with what the store knows."""
+"""Metrics for Prometheus, summed over all processes: each keeps its counts in a file of its own, and whoever is asked
+adds them up with what the store knows.
+
+The files are in memory where the system has a place for that: they are mapped, and whoever writes to a mapped file on a
+full disk is killed for it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from app import meters
@@ -15,16 +21,38 @@ from app.labelling.tallies import Tallies
 
 # The library chooses between one process and many when it is imported.
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_MEMORY = Path("/dev/shm")  # noqa: S108
 FORMAT = "text/plain; version=1.0.0; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 def prepare(settings: Settings) -> None:
     """Have this process and those that it starts count together, from nothing. Before it serves, and only once."""
-    folder = settings.instance / "metrics"
+    folder = _emptied(_in_memory(settings)) or _emptied(settings.instance / "metrics")
+    if folder is not None:
+        os.environ[_FOLDER] = str(folder)
+
+
+def clear() -> None:
+    """Leave nothing in memory when the server has ended."""
+    if _FOLDER in os.environ:
+        shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
+
+
+def _in_memory(settings: Settings) -> Path:
+    """The same at every start, so that what a killed server has left goes with the next."""
+    installation = hashlib.sha256(str(settings.instance.resolve()).encode()).hexdigest()[:16]
+    return _MEMORY / f"namesake-{os.getuid()}-{installation}"
+
+
+def _emptied(folder: Path) -> Path | None:
+    """The folder, new and for this user alone; None where there can be none."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ[_FOLDER] = str(folder)
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError:
+        return None
+    return folder
 
 
 def bury(pid: int) -> None:

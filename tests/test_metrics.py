@@ -13,8 +13,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import metrics
 from app.config import load
-from app.metrics import prepare
 from tests.server import WORKERS, Server
 from tests.waiting import wait_for
 
@@ -32,7 +32,7 @@ def read(text: str) -> dict[str, float]:
     return values
 
 
-def metrics(server: Server) -> dict[str, float]:
+def told(server: Server) -> dict[str, float]:
     status, text = server.get("/metrics")
     assert status == 200
     return read(text)
@@ -51,18 +51,18 @@ def test_every_request_counts_once_whoever_answered_it_and_whoever_is_asked(
     make_server: Callable[..., Server], sample_photos: dict[str, Path], tmp_path: Path
 ) -> None:
     server = make_server()
-    wait_for(lambda: metrics(server)["namesake_workers"] == WORKERS, "every worker to be counted")
+    wait_for(lambda: told(server)["namesake_workers"] == WORKERS, "every worker to be counted")
     ask(server, MANY)
     with ThreadPoolExecutor(6) as pool:
-        seen = list(pool.map(lambda _: metrics(server)[f"namesake_requests_total{PEOPLE}"], range(MANY)))
+        seen = list(pool.map(lambda _: told(server)[f"namesake_requests_total{PEOPLE}"], range(MANY)))
     assert set(seen) == {MANY}
 
     victim = next(iter(workers(server)))
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: victim not in workers(server) and len(workers(server)) == WORKERS, "another worker")
-    wait_for(lambda: metrics(server)["namesake_workers"] == WORKERS, "the dead to be forgotten")
+    wait_for(lambda: told(server)["namesake_workers"] == WORKERS, "the dead to be forgotten")
     ask(server, MANY)
-    values = metrics(server)
+    values = told(server)
     assert values[f"namesake_requests_total{PEOPLE}"] == 2 * MANY
     assert values['namesake_request_seconds_count{route="/people/"}'] == 2 * MANY
     assert values['namesake_request_seconds_bucket{le="+Inf",route="/people/"}'] == 2 * MANY
@@ -72,7 +72,7 @@ def test_every_request_counts_once_whoever_answered_it_and_whoever_is_asked(
     status, answer = server.post("/upload/", file=(photo.name, photo.read_bytes()), later="1")
     assert status == 202
     wait_for(lambda: server.get(answer["job_url"])[1]["state"] == "done", "the face to be found")
-    values = metrics(server)
+    values = told(server)
     assert values['namesake_uploads_total{outcome="taken"}'] == 1
     assert values["namesake_faces_found_total"] == values['namesake_faces{status="inbox"}'] == 1
     assert values["namesake_detect_seconds_count"] == values["namesake_encode_seconds_count"] == 1
@@ -80,14 +80,22 @@ def test_every_request_counts_once_whoever_answered_it_and_whoever_is_asked(
     assert server.get("/healthz/ready") == (200, {"status": "ok", "engine": "onnx"})
 
 
-def test_counts_begin_anew_with_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("memory", [True, False])
+def test_counts_begin_anew_with_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: bool) -> None:
+    """On a disk that is full a mapped file costs whoever writes to it their life: in memory, if there is a place."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "elsewhere")
-    left = tmp_path / "instance/metrics/counter_1.db"
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b"of a server that is gone")
-    prepare(load(tmp_path, {}))
-    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(left.parent)
-    assert list(left.parent.iterdir()) == []
+    monkeypatch.setattr(metrics, "_MEMORY", tmp_path / ("memory" if memory else "nowhere"))
+    for folder in ("memory", "instance"):
+        (tmp_path / folder).mkdir()
+    metrics.prepare(load(tmp_path, {}))
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    assert folder.parent == tmp_path / ("memory" if memory else "instance")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (folder / "counter_1.db").write_bytes(b"of a server that is gone")
+    metrics.prepare(load(tmp_path, {}))
+    assert list(folder.iterdir()) == []
+    metrics.clear()
+    assert not folder.exists()
 
 
 def test_no_address_and_no_invented_method_becomes_a_label(app: Flask, client: FlaskClient) -> None:

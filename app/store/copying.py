@@ -20,7 +20,7 @@ from app.errors import ConfigError, InvalidInput
 from app.store import queries
 from app.store.artifact import ENCODING_SIZE
 from app.store.changes import PHOTO
-from app.store.db import Database
+from app.store.db import Database, translate_sqlite_errors
 from app.store.schema import changes, faces, metadata, photos, state
 
 STAYS = frozenset({"jobs", "sessions", "tokens", "attempts", "passwords"})
@@ -30,8 +30,15 @@ _MISPLACED = "The store in the backup has a photo in a place where none can be."
 
 
 def copy_store(store: Path, target: Path) -> int:
-    """Copy what is committed; its revision. Whoever holds the write lock gets the state before their own change."""
-    with closing(sqlite3.connect(store, timeout=60)) as source, closing(sqlite3.connect(target)) as copy:
+    """Copy what is committed; its revision. Whoever holds the write lock gets the state before their own change.
+
+    Raises DiskFull and Unavailable.
+    """
+    with (
+        translate_sqlite_errors(),
+        closing(sqlite3.connect(store, timeout=60)) as source,
+        closing(sqlite3.connect(target)) as copy,
+    ):
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
         copy.execute("PRAGMA secure_delete=ON")

@@ -54,13 +54,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A snapshot: everything read inside belongs to one revision."""
-        with _translated(), self._engine.connect() as connection, connection.begin():
+        with translate_sqlite_errors(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self, undo: Callable[[], None] = lambda: None) -> Iterator[Connection]:
         """The one writer. `undo` puts files back when anything fails, while the lock is still held."""
-        with _translated(), self._engine.connect().execution_options(namesake_writes=True) as connection:
+        with translate_sqlite_errors(), self._engine.connect().execution_options(namesake_writes=True) as connection:
             transaction = connection.begin()
             try:
                 yield connection
@@ -77,7 +77,7 @@ class Database:
 
         Raises Unavailable when somebody reads on and on.
         """
-        with _translated(), closing(self._engine.raw_connection()) as connection:
+        with translate_sqlite_errors(), closing(self._engine.raw_connection()) as connection:
             connection.execute("VACUUM")
             (busy, _pages, _moved) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
@@ -102,11 +102,12 @@ def _begin(connection: Connection) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translate_sqlite_errors() -> Iterator[None]:
+    """Say what the store will not do, whoever was asking: SQLAlchemy or sqlite3 itself."""
     try:
         yield
-    except OperationalError as error:
-        words = str(error.orig)
+    except (OperationalError, sqlite3.OperationalError) as error:
+        words = str(getattr(error, "orig", error))
         if "full" in words:
             raise DiskFull("The disk is full. Nothing was changed.") from error
         if "readonly" in words:

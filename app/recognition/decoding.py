@@ -32,6 +32,7 @@ from app.recognition.wire import Answer, Request, Wish
 # What is added to what decoding may take by images: stacks of the decoders' threads, and what lies between blocks.
 _SLACK = 150 * 2**20
 _DESCRIPTORS = 16
+_PAUSE_S = 1
 # Each has a stack of 8 MB.
 _THREADS = 4
 
@@ -48,7 +49,9 @@ def main(
         try:
             while True:
                 _serve(connection, decode, read_header)
-                allocator.make_room()
+                # Not at once: whoever asked is looking at the photo now, with all processors.
+                if not select.select([connection], [], [], _PAUSE_S)[0]:
+                    allocator.make_room()
         except (wire.HungUp, OSError):
             return
 

@@ -47,7 +47,7 @@ class Counted(Server):
         """Kill every process, and wait until they are gone."""
         with suppress(ProcessLookupError):
             os.killpg(self.group, signal.SIGKILL)
-        self.process.wait(10)
+        self.kill_everything()  # the consumer has a session of its own
         wait_for(self.is_dead, "every process of the server to be gone", seconds=20)
 
 

@@ -85,6 +85,12 @@ def whole_number(field: str) -> int | None:
     return int(text)
 
 
+def is_ticked(field: str) -> bool:
+    """Whether a field, of the form or else of the address, says yes: as a checkbox does, or a script."""
+    fields = request.form if request.method == "POST" else request.args
+    return fields.get(field, "") not in ("", "0", "no", "false")
+
+
 class _IdConverter(IntegerConverter):
     """The number of a photo, face, person or job: no more digits than the store can hold."""
 

@@ -31,6 +31,7 @@ from app.labelling import archives, backups, progress, resetting, restoring
 from app.labelling.importing import import_next
 from app.labelling.turns import Turn
 from app.labelling.uploading import look_at_next
+from app.labelling.wording import many
 from app.labelling.workspace import Workspace
 from app.store import author
 
@@ -283,7 +284,9 @@ def _restore(workspace: Workspace, begun: progress.Begun, watch: Report | None) 
 def _encode(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
     turn = Turn(workspace, begun, "Looking for faces", watch)
     look_at_next(workspace, begun.job.payload, turn)
-    progress.end_turn(workspace, begun.job.id, lambda result: f"{_photos(result)} looked at.{_skipped(result)}")
+    progress.end_turn(
+        workspace, begun.job.id, lambda result: f"{many(result['photos'], 'photo')} looked at.{_skipped(result)}"
+    )
 
 
 def _import(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> None:
@@ -297,11 +300,7 @@ def _imported(result: dict[str, Any]) -> str:
     here = f", {known:,} of them known before" if known else ""
     named = result.get("named")
     told = f" {named:,} {'face' if named == 1 else 'faces'} named by XMP." if named else ""
-    return f"{_photos(result)} imported{here}.{told}{_skipped(result)}"
-
-
-def _photos(result: dict[str, Any]) -> str:
-    return "1 photo" if result["photos"] == 1 else f"{result['photos']:,} photos"
+    return f"{many(result['photos'], 'photo')} imported{here}.{told}{_skipped(result)}"
 
 
 def _skipped(result: dict[str, Any]) -> str:

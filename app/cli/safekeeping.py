@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from app.cli.saying import bar, many, told, writing
+from app.cli.saying import bar, told, writing
 from app.errors import NamesakeError
 from app.http import queue, workspace
 from app.labelling import backups, erasing, restoring
+from app.labelling.wording import many
 
 
 @click.command()

@@ -59,10 +59,6 @@ def bar(label: str = "Encoding", unit: str = "photos") -> Iterator[Callable[...,
         yield watch
 
 
-def many(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
-
-
 def photos_were(number: int) -> str:
     return "1 photo was" if number == 1 else f"{number:,} photos were"
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from app.cli.saying import going_on_later, many, run_now, told, writing
+from app.cli.saying import going_on_later, run_now, told, writing
 from app.http import workspace
 from app.labelling import adopting, bringing, exporting, importing, sidecar_files
+from app.labelling.wording import many
 
 
 @click.command("import-photos")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
@@ -27,8 +26,6 @@ from app.store.backup import Manifest
 
 Json = dict[str, Any]
 Report = Callable[[int, int, str], None]
-
-_SECRET = re.compile("PASSWORD|TOKEN|SECRET|KEY")
 
 
 def back_up_first(workspace: Workspace, connection: Connection, why: str) -> str:
@@ -96,7 +93,7 @@ def _snapshot(workspace: Workspace, connection: Connection, folder: Path, why: s
     are not in it."""
     settings = workspace.settings
     with files.translate_os_errors():
-        revision = copying.copy_store(settings.instance / "namesake.sqlite", folder / backup.STORE)
+        revision = copying.copy_store(settings.store_path, folder / backup.STORE)
         if settings.pickle_path.exists():
             shutil.copyfile(settings.pickle_path, folder / backup.PICKLE)
         files.write_new(folder, _settings(workspace).encode(), backup.SETTINGS)
@@ -168,6 +165,6 @@ def _settings(workspace: Workspace) -> str:
     chosen = [
         name
         for name, source in sorted(settings.sources.items())
-        if source == "config.toml" and name in table() and not _SECRET.search(name)
+        if source == "config.toml" and not table()[name].metadata["secret"]
     ]
     return "".join(f"{name} = {json.dumps(getattr(settings, name.lower()))}\n" for name in chosen)

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from app.errors import NamesakeError
+from app.labelling import pictures
 from app.labelling.workspace import Workspace
 from app.store import inventory, queries
 
@@ -38,7 +39,7 @@ def moves_of_everything(workspace: Workspace, connection: Connection, revision: 
     """Every file that the store knows, and the pictures made of them. Files of others stay where they are."""
     known = {workspace.folders.path(photo.folder, photo.name) for photo in queries.photos_with_files(connection)}
     files = sorted(path for path in known if path is not None)
-    return moves(workspace, revision, files, [workspace.settings.instance / "pictures"])
+    return moves(workspace, revision, files, [pictures.folder(workspace)])
 
 
 def dispose(workspace: Workspace) -> bool:
@@ -70,7 +71,7 @@ def _sweep_pictures(workspace: Workspace) -> None:
     """Remove pictures of what is not there any more: another process may have been drawing one at that moment."""
     with workspace.database.read() as connection:
         known = {"face": inventory.ids(connection, "faces"), "photo": inventory.ids(connection, "photos")}
-    for path in (workspace.settings.instance / "pictures").glob("*-*.jpg"):
+    for path in pictures.folder(workspace).glob("*-*.jpg"):
         kind, _dash, number = path.stem.partition("-")
         if kind in known and number.isdigit() and int(number) not in known[kind]:
             path.unlink(missing_ok=True)

@@ -18,8 +18,9 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from app.errors import Conflict, InvalidInput, NamesakeError, NotFound
-from app.labelling import archives, disposing, photos
+from app.labelling import archives, disposing, photos, pictures
 from app.labelling.placing import place_photo
+from app.labelling.wording import many
 from app.labelling.workspace import Work, Workspace
 from app.store import backup, copying, files, jobs, people, queries, sidecar, traces
 from app.store.backup import Source
@@ -43,8 +44,8 @@ class Erased:
 
 def in_words(erased: Erased) -> str:
     """What went, for a person."""
-    photos = f" and {_count(erased.photos, 'photo')}" if erased.photos else ""
-    return f"Deleted for good: {_count(erased.faces, 'face')}{photos}."
+    photos = f" and {many(erased.photos, 'photo')}" if erased.photos else ""
+    return f"Deleted for good: {many(erased.faces, 'face')}{photos}."
 
 
 def still_held(erased: Erased) -> list[str]:
@@ -53,11 +54,9 @@ def still_held(erased: Erased) -> list[str]:
     if erased.backups:
         when = ", ".join(f"{each['created']:%d.%m.%Y %H:%M} UTC" for each in erased.backups[:_TOLD])
         more = f" and {len(erased.backups) - _TOLD} more" if len(erased.backups) > _TOLD else ""
-        told.append(f"{_count(len(erased.backups), 'backup')} still hold what was deleted: {when}{more}.")
+        told.append(f"{many(len(erased.backups), 'backup')} still hold what was deleted: {when}{more}.")
     if erased.reserve:
-        told.append(
-            f"{_count(erased.reserve, 'photo')} in the reserve would come back with a reset. Delete them there."
-        )
+        told.append(f"{many(erased.reserve, 'photo')} in the reserve would come back with a reset. Delete them there.")
     if not erased.scrubbed:
         told.append("The store's file could not be written anew yet: that is done at the next start.")
     return told
@@ -227,13 +226,14 @@ def _rename(workspace: Workspace, work: Work, photo: Row[Any], doomed: Doomed) -
 
 def _put_away(workspace: Workspace, work: Work, gone: Iterable[Row[Any]], doomed: Doomed) -> None:
     """Everything on disk that is made of these photos, faces and names."""
-    instance = workspace.settings.instance
     paths = [path for photo in gone if (path := workspace.folders.path(photo.folder, photo.name)) is not None]
     paths += [path.with_name(path.name + files.SIDECAR_EXTENSION) for path in paths]
     paths += [path for path in _sidecars(workspace, doomed) if path not in paths]
-    made = [instance / "pictures" / f"face-{face_id}.jpg" for face_id in doomed.faces]
-    made += [instance / "pictures" / f"photo-{photo_id}.jpg" for photo_id in doomed.photos]
-    made.append(instance / "evaluation.encodings")  # of folders of one's own, the same photos among them perhaps
+    made = [pictures.thumb_path(workspace, face_id) for face_id in doomed.faces]
+    made += [pictures.display_path(workspace, photo_id) for photo_id in doomed.photos]
+    made.append(
+        workspace.settings.instance / "evaluation.encodings"
+    )  # of folders of one's own, the same photos among them perhaps
     work.move(*disposing.moves(workspace, work.revision, paths, made))
 
 
@@ -286,7 +286,3 @@ def _in_reserve(workspace: Workspace, hashes: set[str], name: str | None = None)
     """How many photos in the reserve have these bytes, or are labelled with this name."""
     labelled = files.labelled_files(workspace.folders.roots["reserve"])
     return sum(label == name or (bool(hashes) and files.sha256(path) in hashes) for path, label in labelled)
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"

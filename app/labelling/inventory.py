@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any
 
-from app.labelling import archives
+from app.labelling import archives, pictures
 from app.labelling.workspace import Workspace
 from app.store import files, inventory
 from app.store.artifact import ENCODING_SIZE
@@ -51,7 +51,7 @@ def _photos(workspace: Workspace, photos: dict[str, Rows]) -> Iterator[Json]:
 
 
 def _rows(workspace: Workspace, rows: dict[str, Rows]) -> Iterator[Json]:
-    store = workspace.settings.instance / "namesake.sqlite"
+    store = workspace.settings.store_path
     size = sum(path.stat().st_size for path in store.parent.glob(f"{store.name}*"))
     everything = Rows(1, None, size)
     yield _line("The store, in which the next lines are", everything, _STORE, "Each of them as it says.")
@@ -76,7 +76,7 @@ def _made(workspace: Workspace) -> Iterator[Json]:
     where = workspace.settings.training_dataset_path
     yield _line("Published training data: named faces with their numbers", published, where, _ERASE)
     for what, pattern in (("Crops of faces", "face-*.jpg"), ("Photos as pages show them", "photo-*.jpg")):
-        made = _on_disk((instance / "pictures").glob(pattern))
+        made = _on_disk(pictures.folder(workspace).glob(pattern))
         yield _line(what, made, "instance/pictures", "Delete for good; or delete the folder: it is made again.")
     sidecars = _on_disk(workspace.folders.roots["training"].glob(f"*{files.SIDECAR_EXTENSION}"))
     yield _line("Sidecars, with names", sidecars, workspace.folders.written["training"], "Delete for good, or you.")

@@ -15,6 +15,7 @@ from app.errors import Conflict
 from app.labelling.decisions import decide
 from app.labelling.naming import IMPORT, why_not
 from app.labelling.placing import place_photo
+from app.labelling.wording import many
 from app.labelling.workspace import Work, Workspace
 from app.store import queries, travelling
 from app.store.changes import FACE, PHOTO
@@ -49,14 +50,10 @@ class Taken:
 
     def in_words(self) -> str:
         """For a person, in two sentences."""
-        faces, known = _count(self.named, "face"), _count(self.known, "face")
+        faces, known = many(self.named, "face"), many(self.known, "face")
         if not self.named and not self.photos:
             return f"Nothing new came in. {known} had the name already."
-        return f"{_count(self.photos, 'new photo')} came in and {faces} got a name. {known} had it already."
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
+        return f"{many(self.photos, 'new photo')} came in and {faces} got a name. {known} had it already."
 
 
 def join(workspace: Workspace, work: Work, found: Manifest, staged: Sequence[Staged | None]) -> Taken:

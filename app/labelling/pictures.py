@@ -30,7 +30,7 @@ _END = b"\xff\xd9"
 
 def thumb(workspace: Workspace, face_id: int) -> Path:
     """The file of a face's crop, made when it is not there yet. Raises NotFound, FileMissing."""
-    path = _thumb_path(workspace, face_id)
+    path = thumb_path(workspace, face_id)
     if not _is_whole(path):
         with workspace.database.read() as connection:
             face = queries.face(connection, face_id)
@@ -44,7 +44,7 @@ def thumb(workspace: Workspace, face_id: int) -> Path:
 
 def display(workspace: Workspace, photo_id: int) -> Path:
     """The file of a photo as pages show it: upright, at most DISPLAY_SIDE long. Raises NotFound, FileMissing."""
-    path = _display_path(workspace, photo_id)
+    path = display_path(workspace, photo_id)
     if not _is_whole(path):
         with workspace.database.read() as connection:
             photo = queries.photo(connection, photo_id)
@@ -71,19 +71,26 @@ def draw(photo: Photo, boxes: Sequence[Box]) -> Drawn:
 def keep(workspace: Workspace, photo_id: int, face_ids: Sequence[int], drawn: Drawn) -> None:
     """Keep the pictures of a photo and its faces. If the disk will not, they are made on demand."""
     try:
-        _keep(workspace, _display_path(workspace, photo_id), drawn.display)
+        _keep(workspace, display_path(workspace, photo_id), drawn.display)
         for face_id, thumb in zip(face_ids, drawn.thumbs, strict=True):
-            _keep(workspace, _thumb_path(workspace, face_id), thumb)
+            _keep(workspace, thumb_path(workspace, face_id), thumb)
     except OSError as error:
         log.warning("pictures of photo %s were not kept: %s", photo_id, error.strerror)
 
 
-def _thumb_path(workspace: Workspace, face_id: int) -> Path:
-    return workspace.settings.instance / "pictures" / f"face-{face_id}.jpg"
+def folder(workspace: Workspace) -> Path:
+    """Where all of them are."""
+    return workspace.settings.instance / "pictures"
 
 
-def _display_path(workspace: Workspace, photo_id: int) -> Path:
-    return workspace.settings.instance / "pictures" / f"photo-{photo_id}.jpg"
+def thumb_path(workspace: Workspace, face_id: int) -> Path:
+    """Where the crop of a face is, or would be."""
+    return folder(workspace) / f"face-{face_id}.jpg"
+
+
+def display_path(workspace: Workspace, photo_id: int) -> Path:
+    """Where the photo as pages show it is, or would be."""
+    return folder(workspace) / f"photo-{photo_id}.jpg"
 
 
 def _decoded(workspace: Workspace, folder: str, name: str) -> Photo:

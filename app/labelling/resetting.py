@@ -20,6 +20,7 @@ from app.errors import Conflict, InvalidInput, NamesakeError
 from app.labelling import backups
 from app.labelling.finding import add_faces
 from app.labelling.labels import clean_label
+from app.labelling.wording import many
 from app.labelling.workspace import Workspace
 from app.recognition import bulk
 from app.recognition.engine import DetectedFace, most_prominent
@@ -46,11 +47,10 @@ def describe_reset(workspace: Workspace) -> dict[str, Any]:
         "possible": why_not is None,
         "why_not": why_not,
         "sentences": [
-            f"{_count(counts.get('labelled', 0), 'named face')} of {_count(known, 'person', 'people')} "
-            "will be replaced.",
-            f"{_count(training, 'photo')} in training and {_count(uploads, 'photo')} in uploads will move to the "
+            f"{many(counts.get('labelled', 0), 'named face')} of {many(known, 'person', 'people')} will be replaced.",
+            f"{many(training, 'photo')} in training and {many(uploads, 'photo')} in uploads will move to the "
             "backups folder. Nothing is deleted.",
-            f"{_count(photos, 'photo')} of {_count(people, 'person', 'people')} in the reserve will be copied to "
+            f"{many(photos, 'photo')} of {many(people, 'person', 'people')} in the reserve will be copied to "
             "training and encoded.",
             "Until that is finished, everything stays as it is and can be used.",
         ],
@@ -237,7 +237,3 @@ def _result(connection: Connection) -> dict[str, Any]:
 
 def _staging_folder(workspace: Workspace, job_id: int) -> Path:
     return workspace.folders.roots["staging"] / str(job_id)
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 from app.errors import Conflict, InvalidInput
 from app.labelling import archives, backups, disposing
 from app.labelling.publication import entries_of
+from app.labelling.wording import many
 from app.labelling.workspace import Work, Workspace
 from app.store import backup, copying, files, jobs, people, queries, staging, unpickling
 from app.store.backup import Source
@@ -190,10 +191,6 @@ def sweep(workspace: Workspace) -> None:
 
 def in_words(result: Json) -> str:
     """What came of it, for a person."""
-    photos, faces = _count(result["photos"], "photo"), _count(result["faces"], "face")
-    lost = f" Of {_count(result['missing'], 'photo')} there was no file." if result["missing"] else ""
+    photos, faces = many(result["photos"], "photo"), many(result["faces"], "face")
+    lost = f" Of {many(result['missing'], 'photo')} there was no file." if result["missing"] else ""
     return f"Restored: {photos} and {faces}.{lost} What was here before is in the backup {result['before']}."
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"

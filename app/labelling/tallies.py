@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.labelling.workspace import Workspace
-from app.store import jobs, queries, recognised, tallies
+from app.store import jobs, people, queries, recognised, tallies
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def read_tallies(workspace: Workspace) -> Tallies:
         return Tallies(
             photos=queries.count_photos(connection),
             faces=queries.count_faces(connection),
-            people=tallies.count_people(connection),
+            people=people.count(connection),
             gallery=recognised.count_used(connection),
             decisions=tallies.decisions_by_kind(connection),
             jobs=tallies.jobs_by_state(connection),

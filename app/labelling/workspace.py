@@ -35,6 +35,16 @@ def method_of(settings: Settings) -> Method:
     return ORIGINAL if settings.preset == "original" else Method(settings.pca_variance, settings.gamma)
 
 
+def folders_of(settings: Settings) -> Folders:
+    """Where the files of an installation live, be it there yet or not."""
+    return Folders.below(
+        settings.home,
+        uploads=settings.dataset_folder,
+        training=settings.dataset_training_folder,
+        reserve=settings.dataset_reserve_folder,
+    )
+
+
 DISPLAY_SIDE = 1600
 """the long side of a photo as pages show it, in pixels"""
 
@@ -109,12 +119,7 @@ class Workspace:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         make_folder(settings.instance)
-        self.folders = Folders.below(
-            settings.home,
-            uploads=settings.dataset_folder,
-            training=settings.dataset_training_folder,
-            reserve=settings.dataset_reserve_folder,
-        )
+        self.folders = folders_of(settings)
         self.folders.make()
         make_folder(settings.pickle_path.parent)
         self.database = Database(settings.store_path)

@@ -8,22 +8,13 @@ from pathlib import Path
 
 from app.config import Settings
 from app.jobs import has_consumer
+from app.labelling.workspace import folders_of
 from app.operations.findings import Finding, broken, mend, ok, some
 from app.recognition.engine import EngineUnfit
 from app.store import checkup
-from app.store.files import Folders
 
 _PRIVATE = ("secret", "namesake.sqlite", "namesake.sqlite-wal", "namesake.sqlite-shm", "train.pickle", "config.toml")
 _LOOPBACK = ("127.", "localhost:", "[::1]:")
-
-
-def folders_of(settings: Settings) -> Folders:
-    return Folders.below(
-        settings.home,
-        uploads=settings.dataset_folder,
-        training=settings.dataset_training_folder,
-        reserve=settings.dataset_reserve_folder,
-    )
 
 
 def check_settings(settings: Settings) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from app.config import Settings
 from app.errors import NamesakeError
 from app.labelling.publication import entries_of
+from app.labelling.workspace import folders_of
 from app.operations.findings import Finding, broken, mend, ok, some
-from app.operations.installation import folders_of
 from app.store import checkup, files, queries, unpickling
 from app.store.artifact import Entry
 from app.store.checkup import Unreadable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
-from app.store.schema import decisions, faces, jobs, people, photos
+from app.store.schema import decisions, jobs
 
 
 def decisions_by_kind(connection: Connection) -> dict[str, int]:
@@ -16,11 +16,3 @@ def decisions_by_kind(connection: Connection) -> dict[str, int]:
 def jobs_by_state(connection: Connection) -> dict[str, int]:
     query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
     return {state: count for state, count in connection.execute(query)}
-
-
-def count_people(connection: Connection) -> int:
-    """Those with a labelled face."""
-    labelled = faces.join(photos, photos.c.id == faces.c.photo_id).join(people, people.c.id == faces.c.person_id)
-    live = photos.c.state == "live"
-    query = select(func.count(people.c.id.distinct())).select_from(labelled).where(live)
-    return int(connection.execute(query).scalar_one())

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from flask import Blueprint, flash, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.http import next_page, wants_html, workspace
+from app.http import is_ticked, next_page, wants_html, workspace
 from app.labelling import erasing
 from app.labelling.erasing import Erased
 
@@ -22,7 +22,7 @@ def show_person(person_id: int) -> ResponseReturnValue:
 
 @bp.post("/people/<id:person_id>/erase", strict_slashes=False)
 def erase_person(person_id: int) -> ResponseReturnValue:
-    confirm, photos, backups = request.form.get("confirm"), _ticked("photos"), _ticked("backups")
+    confirm, photos, backups = request.form.get("confirm"), is_ticked("photos"), is_ticked("backups")
     erased = erasing.erase_person(workspace(), person_id, confirm, with_photos=photos, backups=backups)
     return _answer(erased, "people.index")
 
@@ -35,12 +35,8 @@ def show_photo(photo_id: int) -> ResponseReturnValue:
 
 @bp.post("/photos/<id:photo_id>/erase", strict_slashes=False)
 def erase_photo(photo_id: int) -> ResponseReturnValue:
-    confirm, backups = request.form.get("confirm"), _ticked("backups")
+    confirm, backups = request.form.get("confirm"), is_ticked("backups")
     return _answer(erasing.erase_photo(workspace(), photo_id, confirm, backups=backups), "upload.show")
-
-
-def _ticked(field: str) -> bool:
-    return request.form.get(field, "") not in ("", "0", "no", "false")
 
 
 def _answer(erased: Erased, page: str) -> ResponseReturnValue:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, flash, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.errors import InvalidInput
-from app.http import next_page, wants_html, workspace
+from app.http import is_ticked, next_page, wants_html, workspace
 from app.labelling import bringing, exporting, sidecars
 from app.labelling.joining import Taken
 
@@ -34,7 +34,7 @@ def send_labels() -> ResponseReturnValue:
 def send_training() -> ResponseReturnValue:
     where = workspace()
     export = exporting.read_export(where)
-    strip = request.args.get("strip", "") not in ("", "0", "no", "false")
+    strip = is_ticked("strip")
     return _attached(exporting.stream_archive(where, export, [], strip=strip), "application/zip", "training.zip")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,3 +40,10 @@ def workspace(app: Flask, engine: SquaresEngine) -> Workspace:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path
+
+
+@pytest.fixture
+def used(lived_in: Path, home: Path, open_workspace: Callable[[], Workspace]) -> Workspace:
+    """A copy of the installation that the module's own `lived_in` has made once."""
+    shutil.copytree(lived_in, home, dirs_exist_ok=True)
+    return open_workspace()

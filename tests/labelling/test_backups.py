@@ -58,12 +58,6 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture
-def used(lived_in: Path, home: Path, open_workspace: Callable[[], Workspace]) -> Workspace:
-    shutil.copytree(lived_in, home, dirs_exist_ok=True)
-    return open_workspace()
-
-
 def person(workspace: Workspace, label: str) -> int:
     return next(each["id"] for each in reading.read_people(workspace) if each["name"] == label)
 

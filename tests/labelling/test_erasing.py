@@ -99,12 +99,6 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture
-def used(lived_in: Path, home: Path, open_workspace: Callable[[], Workspace]) -> Workspace:
-    shutil.copytree(lived_in, home, dirs_exist_ok=True)
-    return open_workspace()
-
-
 class TestAPerson:
     def test_is_nowhere_afterwards(self, used: Workspace, home: Path) -> None:
         needles = [NEEDLE, b"Zaneta", *traces("zaneta", 1, 2, 3)]

@@ -251,11 +251,14 @@ def translate_os_errors() -> Iterator[None]:
 class Journal:
     """The moves of one change, in a file named after the revision the change will have.
 
-    Only the holder of the store's write lock moves files, so at most one journal is ever unsettled.
+    folder: the installation's `instance`. What lies beside it is written down as seen from there, for a home that is
+    copied with a journal in it must not reach into the one it was copied from. Only the holder of the store's write
+    lock moves files, so at most one journal is ever unsettled.
     """
 
     def __init__(self, folder: Path, revision: int) -> None:
         self._path = folder / f"journal-{revision}.jsonl"
+        self._home = folder.parent
         self._moves: list[tuple[Path, Path]] = []
 
     def open(self) -> None:
@@ -273,7 +276,7 @@ class Journal:
                 if target.exists() and target not in vacated:
                     raise FileExistsError(target)
             self.open()
-            self._append([{"from": str(source), "to": str(target)} for source, target in moves])
+            self._append([{"from": self._from_home(source), "to": self._from_home(target)} for source, target in moves])
             for source, target in moves:
                 make_folder(target.parent)
                 self._moves.append((source, target))
@@ -297,9 +300,12 @@ class Journal:
         for path in folder.glob("journal-*.jsonl"):
             if int(path.stem.removeprefix("journal-")) > committed_revision:
                 interrupted = True
-                _put_back([(Path(line["from"]), Path(line["to"])) for line in _json_lines(path)])
+                _put_back([(folder.parent / line["from"], folder.parent / line["to"]) for line in _json_lines(path)])
             path.unlink(missing_ok=True)
         return interrupted
+
+    def _from_home(self, path: Path) -> str:
+        return str(path.relative_to(self._home) if path.is_relative_to(self._home) else path)
 
     def _append(self, lines: list[dict[str, str]]) -> None:
         with self._path.open("a", encoding="utf-8") as file:

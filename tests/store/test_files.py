@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,29 @@ class TestJournal:
                 Journal(root, 7).move([(old, backup), (new, old)])
         Journal.settle(root, 6)
         assert (old.exists(), new.exists(), backup.exists()) == (True, True, False)
+
+    def test_a_home_that_was_copied_in_the_middle_of_a_change_is_put_right_by_itself(self, tmp_path: Path) -> None:
+        home, copied = tmp_path / "home", tmp_path / "copied"
+        was, now = home / "datasets" / "uploads" / "a", home / "datasets" / "training" / "a"
+        was.parent.mkdir(parents=True)
+        was.write_text("the photo")
+        (home / "instance").mkdir()
+        Journal(home / "instance", 7).move([(was, now)])
+        shutil.copytree(home, copied)
+        Journal.settle(copied / "instance", 6)
+        assert self.there(copied) == ["datasets/uploads/a"]
+        assert now.exists(), "the home it was copied from is no business of its copy"
+
+    def test_a_photo_outside_of_the_home_is_put_back_from_where_it_is(self, tmp_path: Path) -> None:
+        home, elsewhere = tmp_path / "home", tmp_path / "another disk" / "a"
+        was = home / "datasets" / "uploads" / "a"
+        was.parent.mkdir(parents=True)
+        was.write_text("the photo")
+        (home / "instance").mkdir()
+        Journal(home / "instance", 7).move([(was, elsewhere)])
+        home.rename(tmp_path / "moved")
+        Journal.settle(tmp_path / "moved" / "instance", 6)
+        assert self.there(tmp_path) == ["moved/datasets/uploads/a"]
 
     def test_names_of_any_kind_survive_it(self, root: Path) -> None:
         name = "li\nne \u2028 \x85 李 \udcff"

@@ -94,5 +94,13 @@ class DiskFull(NamesakeError):
     status = 507
 
 
+class JobFailed(NamesakeError):
+    """What was to be done in the background came to nothing. status: of what put an end to it."""
+
+    def __init__(self, message: str, status: int, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.status = status
+
+
 class ConfigError(NamesakeError):
     """A setting that stops the start."""

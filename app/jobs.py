@@ -26,7 +26,7 @@ from huey.serializer import SignedSerializer
 from app import logs
 from app.access.secret import read_secret
 from app.config import PREFIX, PROJECT, Settings
-from app.errors import Conflict, NamesakeError
+from app.errors import Conflict, NamesakeError, Unavailable
 from app.labelling import archives, backups, progress, resetting, restoring
 from app.labelling.importing import import_next
 from app.labelling.turns import Turn
@@ -241,7 +241,8 @@ def _run(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> N
         else:
             log.exception("the job failed")
             message = f"It failed unexpectedly. {kind.left}"
-        progress.finish(workspace, job.id, "failed", message, {"refused": isinstance(error, NamesakeError)})
+        status = error.status if isinstance(error, NamesakeError) else Unavailable.status
+        progress.finish(workspace, job.id, "failed", message, {"status": status})
 
 
 def _reporting(workspace: Workspace, begun: progress.Begun, watch: Report | None) -> Report:

@@ -165,7 +165,7 @@ class _Switch:
             if job.id != self.job_id:
                 staging.drop(connection, job.id)
                 self.dropped.append(job.id)
-                ended = {"finished_at": queries.now(), "result": {"skipped": [], "refused": True}}
+                ended = {"finished_at": queries.now(), "result": {"skipped": [], "status": Conflict.status}}
                 jobs.change(connection, job.id, state="failed", message=_SUPERSEDED, attempts=0, **ended)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, flash, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.errors import InvalidInput, Unavailable
+from app.errors import InvalidInput, JobFailed
 from app.http import next_page, queue, wants_html, workspace
 from app.labelling import calibrating, overview, progress, resetting
 from app.security.gate import door
@@ -47,8 +47,7 @@ def reset_training() -> ResponseReturnValue:
         return next_page("jobs.show", job_id=job_id)
     job = _wait_for(job_id)
     if job["state"] == "failed":
-        kind = InvalidInput if job["result"]["refused"] else Unavailable
-        raise kind(job["message"], job_url=f"/jobs/{job_id}/")
+        raise JobFailed(job["message"], job["result"]["status"], job_url=f"/jobs/{job_id}/")
     if job["state"] != "done":
         return jsonify({"message": "Training reset is still running", "job_url": f"/jobs/{job_id}/"}), 202
     result = job["result"]

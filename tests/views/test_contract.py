@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.small_disk import small_disk
 from tests.views.site import TRAINING, UPLOADS, Json, Page, Site
 
 PHOTO = {"predicted_label", "confidence_score", "image_path", "photo_id", "faces"}
@@ -239,6 +240,19 @@ def test_a_reset_that_cannot_succeed_says_why(reserve: Site, monkeypatch: pytest
     answer = reserve.post("/reset_training/")
     assert answer.status_code == 400
     assert "No photo in the reserve has a face" in answer.get_json()["message"]
+
+
+def test_a_reset_that_finds_no_room_says_so(
+    reserve: Site, shots: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (reserve.home / "datasets/reserve/Barack Obama/2.jpg").write_bytes(shots["portrait"] + bytes(2 << 20))
+    queue = reserve.app.extensions["namesake-queue"]
+    monkeypatch.setattr(queue, "ensure_consumer", lambda: queue.run(1))
+    with small_disk(reserve.home / "datasets/.staging", megabytes=1):
+        answer = reserve.post("/reset_training/")
+    assert answer.status_code == 507
+    assert answer.get_json()["message"] == "The disk is full. Nothing was changed."
+    assert reserve.get("/healthz").get_json()["people"] == 0
 
 
 def test_a_second_reset_waits_for_the_first(reserve: Site, run_jobs: Jobs) -> None:

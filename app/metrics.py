@@ -28,7 +28,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 def prepare(settings: Settings) -> None:
     """Have this process and those that it starts count together, from nothing. Before it serves, and only once."""
-    folder = _emptied(_in_memory(settings)) or _emptied(settings.instance / "metrics")
+    folder = _emptied(in_memory(settings)) or _emptied(settings.instance / "metrics")
     if folder is not None:
         os.environ[_FOLDER] = str(folder)
 
@@ -39,7 +39,7 @@ def clear() -> None:
         shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
 
 
-def _in_memory(settings: Settings) -> Path:
+def in_memory(settings: Settings) -> Path:
     """The same at every start, so that what a killed server has left goes with the next."""
     installation = hashlib.sha256(str(settings.instance.resolve()).encode()).hexdigest()[:16]
     return _MEMORY / f"namesake-{os.getuid()}-{installation}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from app.errors import Conflict, InvalidInput, NotFound
 from app.labelling import reading, recognising
@@ -17,6 +18,8 @@ from app.store import queries
 from app.store.changes import FACE
 
 DISMISSALS = {"ignore": "ignored", "not_a_face": "not_a_face"}
+OnScreen = Mapping[int, dict[str, Any] | None]
+
 _SAID = {"ignored": "is ignored", "not_a_face": "was said not to be a face"}
 
 
@@ -26,12 +29,14 @@ def confirm(workspace: Workspace, image_path: str | None, label: str | None, fac
     Raises InvalidInput, NotFound, and Conflict when the face is decided already: nothing changes then.
     """
     name = clean_label(label)
+    with workspace.database.read() as connection:
+        seen = _face_of_photo(connection, find_photo(workspace, connection, image_path), face_id)
+    on_screen = _on_screen(workspace, seen)
     with workspace.changing() as work:
-        photo_id = find_photo(workspace, work.connection, image_path)
-        face = _face_of_photo(work, photo_id, face_id)
+        face = _face_of_photo(work.connection, find_photo(workspace, work.connection, image_path), int(seen.id))
         if face.status != "inbox":
             raise Conflict(_already(face))
-        name_face(workspace, work, face, name, "confirm")
+        name_faces(workspace, work, [face], name, "confirm", {face.id: on_screen})
     return int(face.id)
 
 
@@ -39,21 +44,21 @@ def move(workspace: Workspace, face_id: int, label: str | None) -> None:
     """Give a named face another name, and remember that it was not the old one's."""
     name = clean_label(label)
     with workspace.changing() as work:
-        face = _face(work, face_id)
+        face = _face(work.connection, face_id)
         if face.status != "labelled":
             raise Conflict("This face has no name yet: confirm one first.")
         if face.person == name:
             raise Conflict(_already(face))
         work.watch(FACE, face_id)
         queries.reject(work.connection, face_id, face.person_id)
-        name_face(workspace, work, face, name, "move")
+        name_faces(workspace, work, [face], name, "move")
         work.rewrite = True
 
 
 def unlabel(workspace: Workspace, face_id: int) -> None:
     """Take back what was said about a face: it waits in the inbox again."""
     with workspace.changing() as work:
-        face = _face(work, face_id)
+        face = _face(work.connection, face_id)
         if face.status == "inbox":
             raise Conflict("Nothing has been said about this face yet.")
         decide(work, face, "unlabel", status="inbox", person_id=None)
@@ -65,14 +70,15 @@ def unlabel(workspace: Workspace, face_id: int) -> None:
 def reject(workspace: Workspace, face_id: int, label: str | None) -> None:
     """Remember that a face is not this person; where it was named so, it waits in the inbox again."""
     name = clean_label(label)
+    on_screen = _on_screen(workspace, _look_at(workspace, face_id))
     with workspace.changing() as work:
-        face = _face(work, face_id)
+        face = _face(work.connection, face_id)
         if face.status not in ("inbox", "labelled") or (face.status == "labelled" and face.person != name):
             raise Conflict(_already(face))
         person_id = queries.find_person(work.connection, name)
         if person_id is None:
             raise NotFound("Nobody has this name.")
-        suggestion = _on_screen(workspace, face) if face.status == "inbox" else None
+        suggestion = on_screen if face.status == "inbox" else None
         decide(work, face, "reject", status="inbox", person_id=None, suggestion=suggestion, rejected=person_id)
         queries.reject(work.connection, face_id, person_id)
         if face.status == "labelled":
@@ -84,35 +90,27 @@ def dismiss(workspace: Workspace, face_id: int, action: str | None) -> None:
     """Say that a face needs no name (`ignore`) or is none (`not_a_face`)."""
     if action not in DISMISSALS:
         raise InvalidInput(f"The action must be {' or '.join(DISMISSALS)}.")
+    on_screen = _on_screen(workspace, _look_at(workspace, face_id))
     with workspace.changing() as work:
-        face = _face(work, face_id)
+        face = _face(work.connection, face_id)
         if face.status != "inbox":
             raise Conflict(_already(face))
-        suggestion = _on_screen(workspace, face)
-        decide(work, face, action, status=DISMISSALS[action], person_id=None, suggestion=suggestion)
+        decide(work, face, action, status=DISMISSALS[action], person_id=None, suggestion=on_screen)
 
 
-def name_face(
-    workspace: Workspace,
-    work: Work,
-    face: Row[Any],
-    name: str,
-    kind: str,
-    suggestion: Suggestion | None = None,
-    on_screen: dict[str, Any] | None = None,
+def name_faces(
+    workspace: Workspace, work: Work, faces: Sequence[Row[Any]], name: str, kind: str, on_screen: OnScreen | None = None
 ) -> None:
-    """Give a face a name, and all that follows from it. suggestion: what was made of it, and what of that was on the
-    screen; worked out where it is not at hand."""
+    """Give faces a name, and all that follows from it. on_screen: what was suggested, by face id."""
     person_id = work.person(name)
-    work.watch(FACE, face.id)
-    suggestion = suggestion or reading.suggest(workspace, [face])[face.id]
-    if face.status == "inbox":
-        on_screen = on_screen or shown(suggestion)
-    queries.accept(work.connection, face.id, person_id)
-    decide(work, face, kind, status="labelled", person_id=person_id, suggestion=on_screen)
-    recognising.remember_twin(work.connection, face.id, suggestion, person_id)
-    work.labelled.append(face.id)
-    place_photo(workspace, work, face.photo_id)
+    work.watch(FACE, *(face.id for face in faces))
+    for face in faces:
+        queries.accept(work.connection, face.id, person_id)
+        suggestion = (on_screen or {}).get(face.id)
+        decide(work, face, kind, status="labelled", person_id=person_id, suggestion=suggestion)
+        work.labelled.append(face.id)
+        place_photo(workspace, work, face.photo_id)
+    recognising.remember_twins(work.connection, person_id, [face.id for face in faces])
 
 
 def decide(
@@ -153,12 +151,12 @@ def decide(
     )
 
 
-def _face_of_photo(work: Work, photo_id: int, face_id: int | None) -> Row[Any]:
-    rows = queries.faces_of_photo(work.connection, photo_id)
+def _face_of_photo(connection: Connection, photo_id: int, face_id: int | None) -> Row[Any]:
+    rows = queries.faces_of_photo(connection, photo_id)
     if not rows:
         raise InvalidInput("No face was found in this photo, so there is nobody to name.")
     if face_id is None:
-        photo = queries.photo(work.connection, photo_id)
+        photo = queries.photo(connection, photo_id)
         assert photo is not None  # noqa: S101  (looked up in the same transaction)
         return rows[reading.prominent(rows, photo)]
     for row in rows:
@@ -167,16 +165,22 @@ def _face_of_photo(work: Work, photo_id: int, face_id: int | None) -> Row[Any]:
     raise NotFound("There is no such face in this photo.")
 
 
-def _face(work: Work, face_id: int) -> Row[Any]:
-    face = queries.face(work.connection, face_id)
+def _look_at(workspace: Workspace, face_id: int) -> Row[Any]:
+    with workspace.database.read() as connection:
+        return _face(connection, face_id)
+
+
+def _face(connection: Connection, face_id: int) -> Row[Any]:
+    face = queries.face(connection, face_id)
     if face is None:
         raise NotFound("There is no such face.")
     return face
 
 
-def _on_screen(workspace: Workspace, face: Row[Any]) -> dict[str, Any]:
-    """What the product would have said about a face just before the human did."""
-    return shown(reading.suggest(workspace, [face])[face.id])
+def _on_screen(workspace: Workspace, face: Row[Any]) -> dict[str, Any] | None:
+    """What the product would have said about a waiting face just before the human did. It takes its time, which nobody
+    should spend holding the write lock."""
+    return shown(reading.suggest(workspace, [face])[face.id]) if face.status == "inbox" else None
 
 
 def shown(suggestion: Suggestion, *, asked: bool = True) -> dict[str, Any]:

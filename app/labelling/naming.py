@@ -12,9 +12,9 @@ from app.errors import InvalidInput
 from app.labelling.decisions import decide
 from app.labelling.labels import clean_label
 from app.labelling.placing import place_photo
+from app.labelling.recognising import remember_twins
 from app.labelling.workspace import Work, Workspace
-from app.recognition.quality import SAME_PICTURE_DISTANCE
-from app.store import queries, recognised, travelling
+from app.store import queries
 from app.store.regions import Box, pair
 
 IMPORT = "import"
@@ -88,13 +88,10 @@ def why_not(work: Work, face: Row[Any], name: str) -> str | None:
 
 
 def give_name(workspace: Workspace, work: Work, face: Row[Any], name: str, decided: str | None) -> None:
-    """Give a face a name, as decisions.name_face does, but nobody has answered a suggestion, and what this very change
-    has named counts."""
+    """Give a face a name, as decisions.name_faces does, but nobody has answered a suggestion."""
     person_id = work.person(name)
-    near = travelling.faces_like(work.connection, person_id, face.encoding, SAME_PICTURE_DISTANCE)
-    used = recognised.used(work.connection, near) if near else set()
     more: dict[str, Any] = {"decided_at": decided} if decided else {}
     decide(work, face, IMPORT, status="labelled", person_id=person_id, **more)
-    recognised.set_twin(work.connection, face.id, next((other for other in near if other in used), None))
     work.labelled.append(face.id)
     place_photo(workspace, work, face.photo_id)
+    remember_twins(work.connection, person_id, [face.id])

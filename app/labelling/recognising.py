@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, Row
 
 from app.errors import Conflict, InvalidInput, NotFound
@@ -49,18 +51,27 @@ def describe_use(row: Row[Any], used: bool) -> dict[str, Any]:
     return {"flaw_words": " and ".join(words).capitalize(), "recognise": row.recognise, "used": used}
 
 
-def picture_repeated(suggestion: Suggestion, person_id: int | None = None, but: int | None = None) -> Neighbour | None:
-    """The labelled face, of that person if one is given, that a face is almost the same picture as.
+def picture_repeated(suggestion: Suggestion) -> Neighbour | None:
+    """The labelled face that a face is almost the same picture as."""
+    return next((near for near in suggestion.nearest if near.distance < SAME_PICTURE_DISTANCE), None)
 
-    but: the face itself, when it is labelled.
+
+def remember_twins(connection: Connection, person_id: int, face_ids: Iterable[int]) -> None:
+    """Note which faces that have just been named repeat one that their person has: they add nothing to the gallery.
+
+    Of the same picture several times, the first stands for all.
     """
-    for near in suggestion.nearest:
-        if near.distance < SAME_PICTURE_DISTANCE and near.face_id != but and person_id in (None, near.person):
-            return near
-    return None
-
-
-def remember_twin(connection: Connection, face_id: int, suggestion: Suggestion, person_id: int) -> None:
-    """Note whether a face that is being named repeats one that its person has: it then adds nothing to the gallery."""
-    twin = picture_repeated(suggestion, person_id, but=face_id)
-    recognised.set_twin(connection, face_id, None if twin is None else twin.face_id)
+    named = sorted(face_ids)
+    recognised.set_twin(connection, named, None)
+    known, encodings = recognised.labelled_encodings(connection, person_id)
+    others = ~np.isin(known, named)
+    for face_id in named:
+        place = int(np.flatnonzero(known == face_id)[0])
+        distances = np.linalg.norm(encodings - encodings[place], axis=1)
+        near = np.flatnonzero(others & (distances < SAME_PICTURE_DISTANCE))
+        used = recognised.used(connection, known[near].tolist()) if len(near) else set()
+        nearest = (int(known[row]) for row in near[np.argsort(distances[near], kind="stable")])
+        twin = next((other for other in nearest if other in used), None)
+        if twin is not None:
+            recognised.set_twin(connection, [face_id], twin)
+        others[place] = True

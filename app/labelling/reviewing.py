@@ -18,8 +18,7 @@ from app.labelling.labels import clean_label
 from app.labelling.workspace import Work, Workspace
 from app.recognition.offering import KNOWN, STRAYS, Offer, likely_people
 from app.recognition.openset import Suggestion
-from app.recognition.quality import SAME_PICTURE_DISTANCE
-from app.store import queries, recognised
+from app.store import queries
 
 Json = dict[str, Any]
 
@@ -91,7 +90,7 @@ def answer(
         kept, rejected = _waiting(work, face_ids), _waiting(work, reject_ids)
         more = 0
         if action == "confirm":
-            _confirm(workspace, work, name, kept, rejected, suggestions, shown)
+            _confirm(workspace, work, name, kept, rejected, shown)
         elif action == "skip" or not kept:
             _put_off(work, [*kept, *rejected])
         else:
@@ -131,26 +130,14 @@ def _confirm(
     name: str,
     kept: list[Row[Any]],
     rejected: list[Row[Any]],
-    suggestions: dict[int, Suggestion],
     shown: dict[int, Json],
 ) -> None:
-    for face in kept:
-        decisions.name_face(workspace, work, face, name, "confirm", suggestions.get(face.id), shown.get(face.id))
-    _remember_twins(work, kept)
+    decisions.name_faces(workspace, work, kept, name, "confirm", shown)
     person = work.person(name)
     for face in rejected:
         on_screen = shown.get(face.id)
         decisions.decide(work, face, "reject", status="inbox", person_id=None, suggestion=on_screen, rejected=person)
         queries.reject(work.connection, face.id, person)
-
-
-def _remember_twins(work: Work, kept: list[Row[Any]]) -> None:
-    """Of the same picture several times in the group, the first stands for all."""
-    encodings = np.array([queries.unpack(face.encoding) for face in kept])
-    for row in range(1, len(kept)):
-        apart = np.linalg.norm(encodings[:row] - encodings[row], axis=1)
-        if apart.min() < SAME_PICTURE_DISTANCE:
-            recognised.set_twin(work.connection, kept[row].id, kept[int(apart.argmin())].id)
 
 
 def _dismiss(

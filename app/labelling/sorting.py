@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from app.errors import Conflict, InvalidInput, NotFound
-from app.labelling import decisions, reading, standing
+from app.labelling import decisions, standing
 from app.labelling.labels import clean_label
 from app.labelling.people import known_person
 from app.labelling.placing import place_photo
@@ -87,10 +87,9 @@ def _chosen(work: Work, person_id: int, face_ids: Sequence[int]) -> list[Row[Any
 def _move(workspace: Workspace, work: Work, rows: Sequence[Row[Any]], name: str) -> None:
     if rows[0].person == name:
         raise Conflict(f"These faces are named {name} already. Nothing was changed.")
-    suggestions = reading.suggest(workspace, rows)
     for row in rows:
         queries.reject(work.connection, row.id, row.person_id)
-        decisions.name_face(workspace, work, row, name, "move", suggestions[row.id])
+    decisions.name_faces(workspace, work, rows, name, "move")
 
 
 def _release(workspace: Workspace, work: Work, rows: Sequence[Row[Any]], action: str) -> None:

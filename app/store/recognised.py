@@ -7,14 +7,14 @@ face would never be recognised, so all of theirs are used then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, not_, or_, select, update
 
-from app.store.queries import unpack
+from app.store.queries import LIVE, unpack
 from app.store.schema import faces, photos
 
 Change = tuple[int, int | None, NDArray[np.float32] | None]
@@ -59,8 +59,17 @@ def set_recognise(connection: Connection, face_id: int, recognise: bool | None, 
     connection.execute(update(faces).where(faces.c.id == face_id).values(recognise=recognise, revision=revision))
 
 
-def set_twin(connection: Connection, face_id: int, twin_of: int | None) -> None:
-    connection.execute(update(faces).where(faces.c.id == face_id).values(twin_of=twin_of))
+def set_twin(connection: Connection, face_ids: Collection[int], twin_of: int | None) -> None:
+    """Faces that are almost the same picture as another; None for those that are not."""
+    connection.execute(update(faces).where(faces.c.id.in_(face_ids)).values(twin_of=twin_of))
+
+
+def labelled_encodings(connection: Connection, person_id: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The labelled faces of a person, as they are in this very change: ids (n,) and encodings (n, 128)."""
+    query = select(faces.c.id, faces.c.encoding).join(photos, photos.c.id == faces.c.photo_id)
+    rows = connection.execute(query.where(LIVE, faces.c.person_id == person_id, faces.c.status == "labelled")).all()
+    encodings = np.frombuffer(b"".join(row.encoding for row in rows), "<f4").reshape(len(rows), -1)
+    return np.array([row.id for row in rows], np.int64), encodings.astype(np.float32)
 
 
 def _change(row: Row[Any]) -> Change:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
 
-from app.store.queries import LIVE, REMOVED, unpack
+from app.store.queries import LIVE, REMOVED
 from app.store.schema import decisions, faces, people, photos, rejections, vouches
 
 _NAMED_PHOTOS = select(faces.c.photo_id).where(faces.c.status == "labelled")
@@ -70,17 +69,6 @@ def _names_by_face(connection: Connection, table: Table) -> dict[int, list[str]]
     for face_id, name in connection.execute(query.order_by(table.c.face_id, people.c.name)):
         found[face_id].append(name)
     return found
-
-
-def faces_like(connection: Connection, person_id: int, encoding: bytes, within: float) -> list[int]:
-    """Labelled faces of a person at a distance below `within`, nearest first, as they are in this very change."""
-    query = select(faces.c.id, faces.c.encoding).join(photos, photos.c.id == faces.c.photo_id)
-    rows = connection.execute(query.where(LIVE, faces.c.person_id == person_id, faces.c.status == "labelled")).all()
-    if not rows:
-        return []
-    distances = np.linalg.norm(np.stack([unpack(row.encoding) for row in rows]) - unpack(encoding), axis=1)
-    near = [int(place) for place in np.argsort(distances, kind="stable") if distances[place] < within]
-    return [int(rows[place].id) for place in near]
 
 
 def place_of(connection: Connection, photo_id: int) -> tuple[str, str] | None:

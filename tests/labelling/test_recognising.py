@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.errors import Conflict, InvalidInput, NotFound
-from app.labelling import decisions, reading, recognising
+from app.labelling import decisions, erasing, reading, recognising, reviewing, sorting
 from app.labelling.workspace import Workspace
 from app.recognition.engine import Box, DetectedFace
 from app.recognition.images import Photo
+from app.recognition.openset import Suggestion
 from tests.labelling.consistency import assert_consistent, names_in, rows, snapshot
-from tests.labelling.saying import face_of, faces_of, name, named_photo
+from tests.labelling.saying import face_of, faces_of, name, named_photo, path_of
 from tests.labelling.squares import SquaresEngine, upload
 
 FLAWED = 9
@@ -185,3 +188,72 @@ def test_the_same_picture_under_another_name_is_no_repetition(workspace: Workspa
     assert page(workspace, twice)["twin"] is None
     decisions.move(workspace, 2, "ana")
     assert used(workspace) == {1}
+
+
+def test_of_the_same_picture_in_one_answer_the_first_stands_for_all(workspace: Workspace) -> None:
+    for people in (("ana",), ("ana", None), (None, "ana")):
+        upload(workspace, *people, name="ana.png")
+    reviewing.answer(workspace, "confirm", "ana", [3, 1, 2])
+    assert used(workspace) == {1}
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Have somebody else do something when it has been worked out who a face is, and before that is decided."""
+    real = Workspace.suggest
+
+    def suggest(workspace: Workspace, encodings: list[bytes]) -> list[Suggestion]:
+        found = real(workspace, encodings)
+        monkeypatch.setattr(Workspace, "suggest", real)
+        act()
+        return found
+
+    monkeypatch.setattr(Workspace, "suggest", suggest)
+
+
+def test_the_same_picture_named_by_two_at_once_is_used_once(
+    workspace: Workspace, open_workspace: Callable[[], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, twice, other = upload(workspace, "ana"), again(workspace, "ana"), open_workspace()
+    meanwhile(monkeypatch, lambda: name(other, first, "ana"))
+    decisions.confirm(workspace, path_of(workspace, twice), "ana", 2)
+    assert used(workspace) == used(other) == {1}
+    assert_consistent(workspace)
+
+
+def test_a_picture_whose_like_is_deleted_for_good_meanwhile_is_used(
+    workspace: Workspace, open_workspace: Callable[[], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, twice, other = named_photo(workspace, "ana"), again(workspace, "ana"), open_workspace()
+    path = path_of(workspace, twice)
+    meanwhile(monkeypatch, lambda: erasing.erase_photo(other, first, "DELETE"))
+    decisions.confirm(workspace, path, "ana", 2)
+    assert used(workspace) == {2}
+    assert_consistent(workspace)
+
+
+ANSWERS = {
+    "confirm": lambda workspace, path: decisions.confirm(workspace, path, "ana", 2),
+    "move": lambda workspace, _path: decisions.move(workspace, 1, "ben"),
+    "reject": lambda workspace, _path: decisions.reject(workspace, 2, "ana"),
+    "dismiss": lambda workspace, _path: decisions.dismiss(workspace, 2, "ignore"),
+    "answer for a group": lambda workspace, _path: reviewing.answer(workspace, "confirm", "ana", [2]),
+    "move several": lambda workspace, _path: sorting.sort_faces(workspace, 1, [1], "ben", None),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_others_decide_while_it_is_worked_out_who_a_face_is(
+    workspace: Workspace, home: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Workspace, str], object]
+) -> None:
+    """It takes longer than all the rest of a decision, and a team would stand in line for it."""
+    named_photo(workspace, "ana")
+    waiting = path_of(workspace, upload(workspace, "ana", take=1))
+    refresh = Workspace.refresh_gallery
+
+    def look(workspace: Workspace) -> None:
+        with closing(sqlite3.connect(home / "instance/namesake.sqlite", timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        refresh(workspace)
+
+    monkeypatch.setattr(Workspace, "refresh_gallery", look)
+    answer(workspace, waiting)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from app import config, metrics
 from tests.faults import checks
 from tests.faults.control import KILL, NOTHING, TORN, Control
 from tests.faults.disk import LOST, MIXED, NAMES, Disk, copy_store
@@ -254,6 +255,7 @@ def copied(template: Path | None, work: Path) -> Iterator[Path]:
         else:
             shutil.copytree(template, home, symlinks=True)
         yield home
+        shutil.rmtree(metrics.in_memory(config.load(home)), ignore_errors=True)  # nobody starts there again
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Makes servers in a tenth of a second: it has imported everything and opened nothing, and forks.
 
 What it makes is gunicorn's own master over gunicorn.conf.py, which forks its workers, each with the whole application.
-Two things are not as they are otherwise: the engine reads squares, so that no network has to be loaded, and the
-consumer is started when it is asked for instead of all the time.
+Three things are not as they are otherwise: the engine reads squares, so that no network has to be loaded; the consumer
+is started when it is asked for instead of all the time; and whoever asks for a reset is told after seconds that it is
+under way, for a job that finds its disk read-only waits for another one.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _be(request: dict[str, Any]) -> None:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.environ |= request["environment"]
-        _read_squares()
+        _be_quick()
         from tests.faults.steps import install_from_environment
 
         install_from_environment()
@@ -115,14 +116,16 @@ def _be(request: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def _read_squares() -> None:
+def _be_quick() -> None:
     from app.labelling.workspace import Workspace
+    from app.views import admin
     from tests.labelling.squares import SquaresEngine
 
     Workspace.load_engine = lambda *_arguments: SquaresEngine()  # type: ignore[method-assign]
     jobs = importlib.import_module("app.jobs")  # app.jobs, by its other name, is the page
     jobs.supervise = lambda *_arguments: None  # type: ignore[attr-defined]
     jobs.ensure_consumer = lambda *_arguments: None  # type: ignore[attr-defined]
+    admin._PATIENCE_S = 3
 
 
 def _serve() -> None:

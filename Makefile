@@ -61,10 +61,11 @@ COMPILE := $(BIN)/pip-compile --quiet --no-config --generate-hashes --strip-extr
 	--no-emit-index-url --no-emit-find-links --no-allow-unsafe \
 	--unsafe-package dlib --unsafe-package pip --find-links packaging
 
-# The lines that are left out name files of this folder; the name "dlib" is its wheel's, which is pinned by itself, and
-# pip stays the one that came with Python.
+# The lines that are left out name files of this folder: two wheels, pinned by themselves. pip stays the one that came
+# with Python.
 lock: .venv/ready-to-develop
-	SOURCE_DATE_EPOCH=315532800 $(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir packaging packaging/dlib
+	SOURCE_DATE_EPOCH=315532800 $(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir packaging \
+		packaging/dlib packaging/pkg_resources
 	grep -v packaging/ requirements.txt | $(COMPILE) --output-file packaging/requirements.lock -
 	cat requirements.txt requirements-dev.txt | grep -v -- '-r \|packaging/' \
 		| $(COMPILE) --output-file packaging/requirements-dev.lock -

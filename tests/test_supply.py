@@ -20,7 +20,14 @@ from packaging.utils import canonicalize_name
 from app.config import PROJECT
 
 LOCKS = {"requirements.txt": "requirements.lock", "requirements-dev.txt": "requirements-dev.lock"}
-SHIM = PROJECT / "packaging/dlib-20.0.1-py3-none-any.whl"
+OURS = {
+    "dlib": ("dlib-20.0.1-py3-none-any.whl", {"dlib-20.0.1.dist-info"}),
+    "pkg_resources": (
+        "namesake_pkg_resources-1.0-py3-none-any.whl",
+        {"namesake_pkg_resources-1.0.dist-info", "pkg_resources.py"},
+    ),
+}
+"""The wheels that are made here: the file of each, and all that is in it, by the folder of its source."""
 PIN = re.compile(r"([\w.\-]+)==([\w.]+)")
 
 
@@ -102,19 +109,35 @@ def test_no_address_of_a_registry_and_no_path_gets_into_a_lock(lock: str) -> Non
     assert not re.search(r"://|^-|/(home|root|tmp|opt)/", (PROJECT / "packaging" / lock).read_text("utf-8"), re.M)
 
 
-def test_the_name_dlib_is_a_wheel_without_code_that_the_requirements_know_by_its_hash() -> None:
-    digest = hashlib.sha256(SHIM.read_bytes()).hexdigest()
-    assert f"./packaging/{SHIM.name} --hash=sha256:{digest}" in lines(PROJECT / "requirements.txt")
-    with zipfile.ZipFile(SHIM) as wheel:
-        assert {name.split("/")[0] for name in wheel.namelist()} == {"dlib-20.0.1.dist-info"}
+@pytest.mark.parametrize(("file", "holds"), OURS.values(), ids=OURS)
+def test_a_wheel_of_ours_holds_no_more_than_it_should_and_is_known_by_its_hash(file: str, holds: set[str]) -> None:
+    path = PROJECT / "packaging" / file
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert f"./packaging/{file} --hash=sha256:{digest}" in lines(PROJECT / "requirements.txt")
+    with zipfile.ZipFile(path) as wheel:
+        assert {name.split("/")[0] for name in wheel.namelist()} == holds
 
 
-def test_that_wheel_is_what_its_source_gives(tmp_path: Path) -> None:
-    source = shutil.copytree(PROJECT / "packaging/dlib", tmp_path / "dlib", ignore=shutil.ignore_patterns("build"))
+@pytest.mark.parametrize("source", OURS)
+def test_a_wheel_of_ours_is_what_its_source_gives(source: str, tmp_path: Path) -> None:
+    file, _holds = OURS[source]
+    copied = shutil.copytree(PROJECT / "packaging" / source, tmp_path / source, ignore=shutil.ignore_patterns("build"))
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     environment = os.environ | {"SOURCE_DATE_EPOCH": "315532800"}
-    subprocess.run([*command, "--wheel-dir", tmp_path, source], env=environment, check=True)
-    assert _content(tmp_path / SHIM.name) == _content(SHIM)
+    subprocess.run([*command, "--wheel-dir", tmp_path, copied], env=environment, check=True)
+    assert _content(tmp_path / file) == _content(PROJECT / "packaging" / file)
+
+
+def test_the_models_are_found_without_the_pkg_resources_of_setuptools() -> None:
+    """It is gone from setuptools, and the versions that had it have a known hole."""
+    asked = "import face_recognition_models as m, pkg_resources as p; print(m.face_recognition_model_location())"
+    told = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"{asked}; print(*vars(p))"], capture_output=True, text=True, check=True
+    )
+    location, names = told.stdout.splitlines()
+    assert Path(location).stat().st_size > 20_000_000
+    assert "resource_filename" in names.split()
+    assert "WorkingSet" not in names.split()
 
 
 def _content(path: Path) -> dict[str, bytes]:
@@ -133,7 +156,7 @@ class TestSetup:
         (folder / "requirements.txt").write_text("-r packaging/requirements.lock\nsmall==1.0  # why\n")
         registry = tmp_path / "registry"
         registry.mkdir()
-        locked = [_wheel(registry, "setuptools", "80.10.2"), _wheel(registry, "small", "1.0")]
+        locked = [_wheel(registry, "setuptools", "84.2.1"), _wheel(registry, "small", "1.0")]
         (folder / "packaging/requirements.lock").write_text("".join(locked))
         return folder
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +34,8 @@ NEIGHBOURS = 3
 _LOOKED_AT = 32
 # How many distances are held at a time: 4 million of 4 bytes, in a few copies.
 _BLOCK = 4_000_000
+# Of so many faces the distances to those around them are worked out together: 4 MB of differences.
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,7 @@ ORIGINAL = Method(0.90, 20.0, plain=True)
 """what the system did that this one replaces"""
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """chance: that it is this person, if it is anyone known. confidence: that it is this person."""
 
     person: int
@@ -62,8 +64,7 @@ class Candidate:
     chance: float
 
 
-@dataclass(frozen=True)
-class Neighbour:
+class Neighbour(NamedTuple):
     """A labelled face and its Euclidean distance over encodings."""
 
     face_id: int
@@ -190,11 +191,12 @@ class Recogniser:
         look = self._look(known, queries, together=together)
         familiar = np.ones(len(queries)) if self._method.plain else self._weights(look.measured)
         believed = familiar if self._method.plain else self.calibration(familiar)
-        people = known.view.people
-        for chances, raw, certain, nearest in zip(look.chances, familiar, believed, look.nearest, strict=True):
-            best = _smallest(-chances, min(CANDIDATES, int((known.view.counts > 0).sum())))
-            likely = [(int(people[code]), float(chances[code])) for code in best]
-            yield self._suggestion(likely, nearest, float(raw), float(certain))
+        best = _smallest(-look.chances, min(CANDIDATES, int((known.view.counts > 0).sum())))
+        people = known.view.people[best].tolist()
+        chances = np.take_along_axis(look.chances, best, axis=1).tolist()
+        for row, nearest in enumerate(look.nearest):
+            likely = zip(people[row], chances[row], strict=True)
+            yield self._suggestion(likely, nearest, float(familiar[row]), float(believed[row]))
 
     def recalibrated(self, suggestions: Sequence[Suggestion]) -> list[Suggestion]:
         """The same suggestions, none of them without anybody, as sure as the calibration has it by now."""
@@ -202,7 +204,7 @@ class Recogniser:
         believed = familiar if self._method.plain else self.calibration(familiar)
         return [
             self._suggestion(
-                [(c.person, c.chance) for c in each.candidates], each.nearest, each.familiar, float(certain)
+                ((c.person, c.chance) for c in each.candidates), each.nearest, each.familiar, float(certain)
             )
             if each.candidates
             else each
@@ -210,7 +212,7 @@ class Recogniser:
         ]
 
     def _suggestion(
-        self, likely: Sequence[tuple[int, float]], nearest: tuple[Neighbour, ...], familiar: float, certain: float
+        self, likely: Iterable[tuple[int, float]], nearest: tuple[Neighbour, ...], familiar: float, certain: float
     ) -> Suggestion:
         """likely: people with their chances, best first. certain: that it is anyone known, after calibration."""
         candidates = tuple(Candidate(person, chance * certain, chance) for person, chance in likely)
@@ -232,19 +234,17 @@ class Recogniser:
         best = chances.argmax(axis=1)
         to_means = np.sqrt(squared_distances(queries.astype(np.float32), known.means))
         to_means[:, view.counts == 0] = np.inf
-        nearest, own, others = [], np.empty((len(queries), 3)), np.empty(len(queries))
-        for row, (query, code) in enumerate(zip(queries, best, strict=True)):
-            mine = _nearest_of(view, query, squares[row], known.rows_of(code))[: familiarity.OWN]
-            to_mean = np.linalg.norm(view.encodings[[face for face, _ in mine]].mean(axis=0, dtype=np.float64) - query)
-            own[row] = to_mean, mine[0][1], len(mine)
-            around = _measured(view, query, _smallest(squares[row], 2 * _LOOKED_AT))
-            apart = [far for face, far in around if view.codes[face] != code]
-            if not apart:  # all that are near are theirs
-                apart = [far for _, far in _nearest_of(view, query, squares[row], np.flatnonzero(view.codes != code))]
-            others[row] = min(apart, default=np.inf)
-            nearest.append(_neighbours(view, around))
+        around, far = _nearest(view, queries, squares, 2 * _LOOKED_AT)
+        others = np.where(view.codes[around] == best[:, np.newaxis], np.inf, far).min(axis=1)
+        own = np.empty((len(queries), 3))
+        for code, asking in _by_value(best):
+            own[asking] = _own(view, queries[asking], squares[asking], known.rows_of(code))
+            lonely = asking[np.isinf(others[asking])]  # all that are near are theirs
+            apart = np.flatnonzero(view.codes != code) if len(lonely) else lonely
+            if len(apart):
+                others[lonely] = _nearest(view, queries[lonely], squares[lonely], _LOOKED_AT, apart)[1][:, 0]
         measured = familiarity.measure(to_means, best, own, others)
-        return _Look(chances, measured, nearest)
+        return _Look(chances, measured, _neighbours(view, around, far))
 
     def _prepare(self) -> _Known:
         with self._lock:
@@ -290,28 +290,46 @@ class _Look:
     nearest: list[tuple[Neighbour, ...]]
 
 
-def _neighbours(view: View, around: list[tuple[int, float]]) -> tuple[Neighbour, ...]:
-    """The nearest of all faces, nearest first."""
-    return tuple(
-        Neighbour(int(view.face_ids[row]), int(view.persons[row]), distance) for row, distance in around[:NEIGHBOURS]
-    )
+def _by_value(values: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Each value there is, and where it is."""
+    order = np.argsort(values, kind="stable")
+    for where in np.split(order, np.flatnonzero(np.diff(values[order])) + 1):
+        yield int(values[where[0]]), where
 
 
-def _nearest_of(
-    view: View, query: Floats, squares: NDArray[np.float32], rows: NDArray[np.intp]
-) -> list[tuple[int, float]]:
-    """(row, distance) of the nearest among these rows, nearest first."""
-    return _measured(view, query, rows[_smallest(squares[rows], _LOOKED_AT)]) if len(rows) else []
+def _own(view: View, queries: Floats, squares: NDArray[np.float32], rows: NDArray[np.intp]) -> Floats:
+    """(m, 3), of m faces and the rows of the one person they look like: the distance to the mean of the nearest and to
+    the nearest, and how many these are."""
+    mine, far = _nearest(view, queries, squares, _LOOKED_AT, rows)
+    mine = mine[:, : familiarity.OWN]
+    to_mean = np.linalg.norm(view.encodings[mine].mean(axis=1, dtype=np.float64) - queries, axis=1)
+    return np.column_stack([to_mean, far[:, 0], np.full(len(queries), mine.shape[1])])
 
 
-def _measured(view: View, query: Floats, rows: NDArray[np.intp]) -> list[tuple[int, float]]:
-    distances = np.linalg.norm(view.encodings[rows] - query, axis=1)
-    order = np.argsort(distances, kind="stable")
-    return list(zip(rows[order].tolist(), distances[order].tolist(), strict=True))
+def _neighbours(view: View, around: NDArray[np.intp], far: Floats) -> list[tuple[Neighbour, ...]]:
+    """The nearest of all faces, nearest first, for each of m faces."""
+    near = around[:, :NEIGHBOURS]
+    faces, people, distances = view.face_ids[near].tolist(), view.persons[near].tolist(), far[:, :NEIGHBOURS].tolist()
+    return [tuple(map(Neighbour, *of_one)) for of_one in zip(faces, people, distances, strict=True)]
+
+
+def _nearest(
+    view: View, queries: Floats, squares: NDArray[np.float32], count: int, rows: NDArray[np.intp] | None = None
+) -> tuple[NDArray[np.intp], Floats]:
+    """Rows of the view, of these if given, and their distances, (m, k) each: for each of m faces those that are nearest
+    of the `count` with the smallest squares (m, n), nearest first."""
+    near = _smallest(squares, count) if rows is None else rows[_smallest(squares[:, rows], count)]
+    distances = np.empty(near.shape)
+    for start in range(0, len(near), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        distances[some] = np.linalg.norm(view.encodings[near[some]] - queries[some, np.newaxis], axis=2)
+    order = np.argsort(distances, axis=1, kind="stable")
+    return np.take_along_axis(near, order, axis=1), np.take_along_axis(distances, order, axis=1)
 
 
 def _smallest(values: NDArray[np.floating], count: int) -> NDArray[np.intp]:
-    """Where the smallest values are, smallest first."""
-    count = min(count, len(values))
-    found = np.argpartition(values, count - 1)[:count]
-    return found[np.argsort(values[found], kind="stable")]
+    """Where the smallest values of each row are, smallest first: (m, n) -> (m, k), k at most `count`."""
+    count = min(count, values.shape[1])
+    found = np.argpartition(values, count - 1, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(values, found, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(found, order, axis=1)

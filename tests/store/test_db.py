@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,28 @@ def test_waiting_too_long_is_told_as_something_to_try_again(
     other = open_database()
     with holder.write(), pytest.raises(Unavailable, match="try again"), other.write():
         pass
+
+
+def test_another_program_that_holds_the_store_is_waited_for_too(
+    tmp_path: Path, open_database: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not stand in line with ours."""
+    open_database()
+    monkeypatch.setattr(db, "_LOCK_WAIT_S", 0)
+    other = open_database()
+    with closing(sqlite3.connect(tmp_path / "instance/store.sqlite", isolation_level=None)) as program:
+        program.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="try again"), other.write():
+            pass
+        program.execute("ROLLBACK")
+    with other.write() as connection:
+        assert queries.next_revision(connection) == 1
+
+
+def test_the_file_that_writers_line_up_at_can_be_deleted_at_any_time(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "instance/store.lock").unlink()
+    with database.write() as connection:
+        assert queries.next_revision(connection) == 1
 
 
 def test_a_full_disk_is_told_as_one(database: Database) -> None:

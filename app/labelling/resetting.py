@@ -176,7 +176,7 @@ class _Stage:
                 self._met.add(candidate.sha256)
                 new += [candidate.new] if candidate.new else []
         if new:
-            with self._workspace.database.write() as connection:
+            with files.translate_os_errors(), self._workspace.database.write() as connection:
                 for photo in new:
                     self._add(connection, photo)
                 files.sync_folder(self._folder)

@@ -110,7 +110,8 @@ def _stage(workspace: Workspace, reader: Reader, found: Manifest, folder: Path) 
         staged.append(
             None if known else Staged(files.write_new(folder, data, one_of_many=True), len(data), width, height)
         )
-    files.sync_folder(folder)
+    with files.translate_os_errors():
+        files.sync_folder(folder)
     return staged
 
 

@@ -81,8 +81,8 @@ def describe_person(workspace: Workspace, person_id: int) -> Json:
         "faces": faces,
         "alone": len({photo.sha256 for photo in alone}),
         "shared": len({photo.sha256 for photo in shown if photo.others}),
-        "backups": _holding(workspace, set(), [person_id], person.name),
-        "reserve": _in_reserve(workspace, set(), person.name),
+        "backups": _holding(workspace, (), [person_id], person.name),
+        "reserve": _in_reserve(workspace, {}, person.name),
     }
 
 
@@ -122,8 +122,7 @@ def erase_person(
         )
         _put_away(workspace, work, gone, doomed)
         _erase(workspace, work, doomed, [photo for photo in shown if photo.id not in going], "a person")
-        hashes = {photo.sha256 for photo in gone if photo.sha256}
-    return _finish(workspace, doomed, hashes, person.name, backups)
+    return _finish(workspace, doomed, _sizes(gone), person.name, backups)
 
 
 def _person(connection: Connection, person_id: int) -> Row[Any]:
@@ -143,14 +142,14 @@ def describe_photo(workspace: Workspace, photo_id: int) -> Json:
         same = _photos(connection, photo_id)
         faces = len(traces.face_ids(connection, photo_ids=[photo_id]))
         photo = next(each for each in same if each.id == photo_id)
-    hashes = {photo.sha256} - {None}
+    sizes = _sizes([photo])
     return {
         "id": photo_id,
         "name": photo.upload_name or photo.name,
         "display": f"/photos/{photo_id}/image.jpg" if photo.sha256 else None,
         "faces": faces,
-        "backups": _holding(workspace, hashes),
-        "reserve": _in_reserve(workspace, hashes),
+        "backups": _holding(workspace, sizes),
+        "reserve": _in_reserve(workspace, sizes),
     }
 
 
@@ -174,8 +173,7 @@ def erase_photo(workspace: Workspace, photo_id: int, confirm: str | None, *, bac
         doomed = Doomed(faces=traces.face_ids(work.connection, photo_ids=going), photos=going)
         _put_away(workspace, work, gone, doomed)
         _erase(workspace, work, doomed, [], "a photo")
-        hashes = {photo.sha256 for photo in gone if photo.sha256}
-    return _finish(workspace, doomed, hashes, None, backups)
+    return _finish(workspace, doomed, _sizes(gone), None, backups)
 
 
 def _photos(connection: Connection, photo_id: int) -> list[Row[Any]]:
@@ -254,18 +252,23 @@ def _sidecars(workspace: Workspace, doomed: Doomed) -> list[Path]:
     return found
 
 
-def _finish(workspace: Workspace, doomed: Doomed, hashes: set[str], name: str | None, backups: bool) -> Erased:
+def _sizes(photos: Iterable[Row[Any]]) -> dict[str, int]:
+    """In bytes, by the sha256, of those whose file is known."""
+    return {photo.sha256: photo.size for photo in photos if photo.sha256}
+
+
+def _finish(workspace: Workspace, doomed: Doomed, sizes: dict[str, int], name: str | None, backups: bool) -> Erased:
     scrubbed = disposing.dispose(workspace)
-    holding = _holding(workspace, hashes, doomed.people, name)
+    holding = _holding(workspace, sizes, doomed.people, name)
     if backups:
         for each in holding:
             archives.remove(workspace, each["name"])
         holding = []
-    return Erased(len(doomed.faces), len(doomed.photos), holding, _in_reserve(workspace, hashes, name), scrubbed)
+    return Erased(len(doomed.faces), len(doomed.photos), holding, _in_reserve(workspace, sizes, name), scrubbed)
 
 
 def _holding(
-    workspace: Workspace, hashes: set[str], person_ids: Collection[int] = (), name: str | None = None
+    workspace: Workspace, hashes: Collection[str], person_ids: Collection[int] = (), name: str | None = None
 ) -> list[Json]:
     """The backups in the archives that hold one of these photos, or the person."""
     found = []
@@ -282,7 +285,13 @@ def _mentions(source: Source, person_ids: Collection[int], name: str) -> bool:
         return copying.mentions(file.read(), person_ids, name)
 
 
-def _in_reserve(workspace: Workspace, hashes: set[str], name: str | None = None) -> int:
-    """How many photos in the reserve have these bytes, or are labelled with this name."""
+def _in_reserve(workspace: Workspace, sizes: dict[str, int], name: str | None = None) -> int:
+    """How many photos in the reserve have these bytes, or are labelled with this name. sizes: by sha256. A page waits
+    for this, and the reserve may be large: what has another size is not read."""
+    lengths = set(sizes.values())
+
+    def is_one(path: Path) -> bool:
+        return bool(lengths) and path.stat().st_size in lengths and files.sha256(path) in sizes
+
     labelled = files.labelled_files(workspace.folders.roots["reserve"])
-    return sum(label == name or (bool(hashes) and files.sha256(path) in hashes) for path, label in labelled)
+    return sum(label == name or is_one(path) for path, label in labelled)

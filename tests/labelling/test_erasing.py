@@ -6,8 +6,9 @@ import os
 import shutil
 import sqlite3
 import struct
-from collections.abc import Callable
-from contextlib import closing
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -226,6 +227,58 @@ class TestAPhoto:
         erased = erasing.erase_photo(used, first["id"], "DELETE")
         assert (erased.photos, erased.reserve) == (2, 1)
         assert_agrees(used)
+
+
+class TestTheReserve:
+    """Of which is said what a reset would bring back."""
+
+    @pytest.fixture
+    def filled(self, used: Workspace, home: Path) -> dict[str, Path]:
+        """Beside files of other sizes: two with the bytes of photo 1, and one that is only as large."""
+        (photo,) = rows(home, "SELECT folder, name FROM photos WHERE id = 1")
+        same = (home / "datasets" / photo["folder"] / photo["name"]).read_bytes()
+        other = same[:-1] + bytes([same[-1] ^ 1])
+        larger = {f"larger_{number}.png": same + bytes(number) for number in range(1, 4)}
+        shutil.rmtree(home / "datasets/reserve")
+        fill_reserve(home, {"one.png": same, "deep/two.png": same, "other.png": other, **larger, "less.png": b""})
+        return {path.name: path for path in (home / "datasets/reserve").rglob("*.png")}
+
+    @pytest.mark.usefixtures("filled")
+    def test_is_searched_for_the_bytes_of_a_photo_by_whatever_name(self, used: Workspace) -> None:
+        assert erasing.describe_photo(used, 1)["reserve"] == 2
+        assert erasing.erase_photo(used, 1, "DELETE").reserve == 2
+
+    @pytest.mark.usefixtures("filled")
+    def test_is_searched_for_a_name_and_for_what_went_with_it_each_file_once(self, used: Workspace, home: Path) -> None:
+        (home / "datasets/reserve/one.png").rename(home / f"datasets/reserve/{ZANETA}.png")
+        number = person(used, ZANETA)
+        assert erasing.describe_person(used, number)["reserve"] == 1
+        assert erasing.erase_person(used, number, ZANETA, with_photos=True).reserve == 2
+
+    def test_is_read_no_further_than_the_files_as_large_as_the_photo(
+        self, used: Workspace, filled: dict[str, Path]
+    ) -> None:
+        with opened() as during:
+            erasing.describe_photo(used, 1)
+        as_large = {filled[name] for name in ("one.png", "two.png", "other.png")}
+        assert during & set(filled.values()) == as_large
+
+
+@contextmanager
+def opened() -> Iterator[set[Path]]:
+    """Every file that this process opens meanwhile, by whatever function of Python's."""
+    found: set[Path] = set()
+    listening = True
+
+    def listen(event: str, arguments: tuple[object, ...]) -> None:
+        if listening and event == "open" and isinstance(arguments[0], str | os.PathLike):
+            found.add(Path(arguments[0]))
+
+    sys.addaudithook(listen)  # for ever: there is no way to take one away
+    try:
+        yield found
+    finally:
+        listening = False
 
 
 class TestWhatIsDeletedForGood:

@@ -8,10 +8,9 @@ backup, and only then does its last copy go.
 
 from __future__ import annotations
 
-import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,16 +18,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.errors import Conflict, InvalidInput
-from app.labelling import archives, backups, disposing
-from app.labelling.publication import entries_of
+from app.errors import Conflict
+from app.labelling import archives, backups, disposing, verifying
+from app.labelling.verifying import Report
 from app.labelling.wording import many
 from app.labelling.workspace import Work, Workspace
-from app.store import backup, copying, files, jobs, people, queries, staging, unpickling
-from app.store.backup import Source
+from app.store import backup, copying, files, jobs, people, queries, staging
 
 Json = dict[str, Any]
-Report = Callable[[int, int, str], None]
 
 _PREFIX = "restore-"
 _SUPERSEDED = "A backup was restored while this waited or was under way. What it had not done yet was dropped."
@@ -56,44 +53,15 @@ def restore(workspace: Workspace, path: Path, report: Report, job_id: int | None
         ]
     if done:  # killed after the switch
         return {key: done[0].after[key] for key in ("photos", "faces", "people", "missing", "before")}
-    with _staging(workspace) as folder, backup.open_backup(path) as source:
-        with files.translate_os_errors():
-            _unpack(source, folder, report)
-        with copying.open_copy(folder / backup.STORE) as copy:
-            _check_pickle(workspace, folder, copy)
-            report(source.manifest.photos, source.manifest.photos, "Switching over")
-            result = _Switch(workspace, folder, copy, job_id).make()
+    with (
+        _staging(workspace) as folder,
+        backup.open_backup(path) as source,
+        verifying.unpacked(workspace, source, folder, report) as copy,
+    ):
+        report(source.manifest.photos, source.manifest.photos, "Switching over")
+        result = _Switch(workspace, folder, copy, job_id).make()
     disposing.dispose(workspace)
     return result
-
-
-def _unpack(source: Source, folder: Path, report: Report) -> None:
-    """Everything that the backup has, checked against its hashes. Of photos in a folder, which someone may have changed
-    through their other name, those that were are left out."""
-    (folder / backup.PHOTOS).mkdir()
-    for name, sha256 in source.manifest.sha256.items():
-        if name not in source.names or not backup.copy_checked(source, name, folder / name, sha256):
-            raise InvalidInput(f"{name} in the backup is missing or damaged. Nothing was changed.")
-    photos = sorted(name for name in source.names if backup.photo_hash(name))
-    for number, name in enumerate(photos, 1):
-        whole = backup.copy_checked(source, name, folder / name, backup.photo_hash(name) or "")
-        if not whole and not source.is_folder:
-            raise InvalidInput("A photo in the backup is damaged. Nothing was changed.")
-        report(number, len(photos), "Checking photos")
-    if not source.is_folder and len(photos) != source.manifest.photos:
-        raise InvalidInput("The backup lacks photos that its manifest counts. Nothing was changed.")
-    os.sync()  # once for all of them
-
-
-def _check_pickle(workspace: Workspace, folder: Path, copy: Connection) -> None:
-    """What was published says the same as the store, but for where photos lie, which settings decide."""
-    labelled = entries_of(workspace.folders, queries.labelled_faces(copy))
-    path = folder / backup.PICKLE
-    published = unpickling.load(path) if path.exists() else []
-    if [(entry.box, entry.name, queries.pack(entry.encoding)) for entry in published] != [
-        (entry.box, entry.name, queries.pack(entry.encoding)) for entry in labelled
-    ]:
-        raise InvalidInput("The store and train.pickle in the backup do not say the same. Nothing was changed.")
 
 
 @dataclass

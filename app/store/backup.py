@@ -27,7 +27,9 @@ FORMAT = 1
 BY_HAND, MERGE, RESET, RESTORE = "by hand", "merge", "reset", "restore"
 _LISTED = (STORE, PICKLE, SETTINGS)
 _PHOTO = re.compile(r"photos/(?P<sha256>[0-9a-f]{64})(\.[a-z0-9]{1,5})?")
+_WHY = re.compile(r"[a-z ]{1,20}")
 _LARGEST_MANIFEST = 1 << 16
+_LARGEST_NUMBER = 10**15
 _CHUNK = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -138,9 +140,12 @@ def _manifest(data: bytes) -> Manifest:
             manifest.bytes,
         )
         texts = (manifest.version, manifest.created, manifest.why, *hashes.keys(), *hashes.values())
-        if not all(type(number) is int for number in numbers) or not all(type(text) is str for text in texts):
+        if not all(type(number) is int and 0 <= number < _LARGEST_NUMBER for number in numbers):
             raise ValueError
-        manifest.created_at  # noqa: B018  (that it can be read)
+        if not all(type(text) is str for text in texts) or manifest.created_at.tzinfo is not None:
+            raise ValueError
+        if not _WHY.fullmatch(manifest.why) or not hashes.keys() <= set(_LISTED):
+            raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidInput("The manifest of the backup is damaged.") from error
     if STORE not in hashes:
@@ -164,6 +169,15 @@ def copy_checked(source: Source, name: str, target: Path, sha256: str) -> bool:
     if not whole:
         target.unlink()
     return whole
+
+
+def is_whole(source: Source, name: str, sha256: str) -> bool:
+    """Whether a file in a backup has this hash."""
+    digest = hashlib.sha256()
+    with source.open(name) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest() == sha256
 
 
 def pack(folder: Path, target: Path, watch: Callable[[int, int], None]) -> Manifest:

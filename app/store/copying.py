@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Table, delete, select, text
 
-from app.errors import ConfigError, InvalidInput
+from app.errors import ConfigError, InvalidInput, NamesakeError
 from app.store import queries
 from app.store.artifact import ENCODING_SIZE
 from app.store.changes import PHOTO
@@ -26,6 +26,7 @@ from app.store.schema import changes, faces, metadata, photos, state
 STAYS = frozenset({"jobs", "sessions", "tokens", "attempts", "passwords"})
 """tables whose rows do not travel; those that there are"""
 _AT_ONCE = 5_000
+_NONE_OF_OURS = "The store in the backup is damaged, or is none of ours."
 _MISPLACED = "The store in the backup has a photo in a place where none can be."
 
 
@@ -60,6 +61,10 @@ def open_copy(path: Path) -> Iterator[Connection]:
         copy = Database(path)
     except ConfigError as error:
         raise InvalidInput(f"The backup cannot be read by this program. {error.message}") from error
+    except NamesakeError:
+        raise
+    except Exception as error:  # of an older version, it says, and may be anything
+        raise InvalidInput(_NONE_OF_OURS) from error
     try:
         with copy.read() as connection:
             _check_rows(connection)
@@ -137,10 +142,11 @@ def _check_file(path: Path) -> None:
                 raise InvalidInput("The store in the backup is damaged.")
             if copy.execute("PRAGMA foreign_key_check").fetchone() is not None:
                 raise InvalidInput("The store in the backup does not agree with itself.")
-            if copy.execute("SELECT count(*) FROM state").fetchone() != (1,):
+            numbers = copy.execute("SELECT typeof(version), typeof(revision) FROM state").fetchall()
+            if numbers != [("integer", "integer")]:
                 raise InvalidInput("The store in the backup is damaged.")
     except sqlite3.DatabaseError as error:
-        raise InvalidInput("The store in the backup is damaged, or is none of ours.") from error
+        raise InvalidInput(_NONE_OF_OURS) from error
 
 
 def _check_rows(connection: Connection) -> None:

@@ -325,11 +325,19 @@ def _with(name: str, data: bytes) -> Callable[[dict[str, bytes]], None]:
     return lambda content: content.update({name: data})
 
 
-def _format(number: Any) -> Callable[[dict[str, bytes]], None]:
+def _saying(**fields: Any) -> Callable[[dict[str, bytes]], None]:
+    """Other fields in the manifest."""
+
     def change(content: dict[str, bytes]) -> None:
-        content["manifest.json"] = json.dumps(json.loads(content["manifest.json"]) | {"format": number}).encode()
+        content["manifest.json"] = json.dumps(json.loads(content["manifest.json"]) | fields).encode()
 
     return change
+
+
+def _with_a_photo_among_the_lists(content: dict[str, bytes]) -> None:
+    photo = next(name for name in content if name.startswith("photos/"))
+    listed = json.loads(content["manifest.json"])["sha256"]
+    _saying(sha256=listed | {photo: hashlib.sha256(content[photo]).hexdigest()})(content)
 
 
 def _damaged_photo(content: dict[str, bytes]) -> None:
@@ -340,7 +348,13 @@ def _damaged_photo(content: dict[str, bytes]) -> None:
 HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "no manifest": (_without("manifest"), "no manifest"),
     "a manifest that is none": (_with("manifest.json", b"[1]"), "damaged"),
-    "a later form": (_format(2), "later"),
+    "a later form": (_saying(format=2), "later"),
+    "a reason that is a path": (_saying(why="../../x"), "damaged"),
+    "a count below nothing": (_saying(bytes=-1), "damaged"),
+    "a number beyond all": (_saying(faces=10**30), "damaged"),
+    "a moment of another clock": (_saying(created="2026-03-05T14:05:11+02:00"), "damaged"),
+    "a list that is a photo": (_with_a_photo_among_the_lists, "damaged"),
+    "another moment": (_saying(revision=7), "do not say the same"),
     "no store": (_without("store"), "missing or damaged|no store"),
     "no photos": (_without("photos/"), "lacks photos"),
     "a damaged photo": (_damaged_photo, "photo in the backup is damaged"),
@@ -348,6 +362,11 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "an absolute name": (_with("/etc/evil", b"x"), "does not belong"),
     "a store that is none": (_with("store.sqlite", b"x" * 5000), "damaged, or is none of ours"),
     "a later store": (_in_store("UPDATE state SET version = 99"), "version 99"),
+    "a store of a version that is none": (_in_store("UPDATE state SET version = 'x'"), "damaged"),
+    "a store at a revision that is none": (_in_store("UPDATE state SET revision = 'x'"), "damaged"),
+    "a store of no version": (_in_store("DROP TABLE state"), "none of ours"),
+    "a store without a column": (_in_store("ALTER TABLE photos DROP COLUMN encoded"), "cannot be read"),
+    "an older store that never was": (_in_store("UPDATE state SET version = 1"), "none of ours"),
     "a trigger": (_in_store("CREATE TRIGGER t AFTER DELETE ON faces BEGIN SELECT 1; END"), "more than tables"),
     "a view": (_in_store("CREATE VIEW v AS SELECT 1"), "more than tables"),
     "a face of nobody": (_in_store("UPDATE faces SET person_id = 999 WHERE person_id IS NOT NULL"), "agree"),
@@ -361,6 +380,7 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "a row that is no row": (_in_store("UPDATE decisions SET before = 'x'"), "cannot be read"),
     "half an encoding": (_in_store("UPDATE faces SET encoding = substr(encoding, 1, 100)"), "without an encoding"),
     "another pickle": (_in_store("UPDATE people SET name = 'eve' WHERE name = 'alice'"), "do not say the same"),
+    "a pickle that would fill the memory": (_with("train.pickle", bytes(3 << 20)), "larger than"),
     "a pickle that runs": (_with("train.pickle", b"cos\nsystem\n(S'true'\ntR."), "never needs"),
 }  # fmt: skip
 

@@ -24,6 +24,7 @@ _GROWTH = 20
 _SMALL = 16 << 20
 _LARGEST_DIRECTORY = 32 << 20
 _CHUNK = 1 << 20
+_NO_ZIP = "The file is not a zip archive, or it is damaged."
 
 
 class Writer:
@@ -141,7 +142,7 @@ def open_archive(file: BinaryIO, belongs: Callable[[str], bool] = _is_expected) 
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error, OSError) as error:
-        raise InvalidInput("The file is not a zip archive, or it is damaged.") from error
+        raise InvalidInput(_NO_ZIP) from error
     with archive:
         _check(archive.infolist(), size, belongs)
         yield Reader(archive)
@@ -152,6 +153,8 @@ def _check(infos: list[zipfile.ZipInfo], archive_size: int, belongs: Callable[[s
     if len(set(names)) != len(names):
         raise InvalidInput("The archive has two files of one name.")
     for info in infos:
+        if not 0 <= info.header_offset < archive_size:
+            raise InvalidInput(_NO_ZIP)
         if not belongs(info.orig_filename):
             raise InvalidInput(f"The archive has a file that does not belong in it: {_printable(info.orig_filename)}.")
         if info.flag_bits & 0x1:

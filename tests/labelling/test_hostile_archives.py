@@ -107,6 +107,17 @@ def test_names_that_lead_elsewhere(good: Files, target: Workspace, path: str) ->
     refused(target, pack(good | {path: picture("mallory")}), "does not belong")
 
 
+def test_files_that_begin_before_the_archive(good: Files, target: Workspace, tmp_path: Path) -> None:
+    """Which a file on the disk minds otherwise than one in memory."""
+    data = bytearray(pack(good))
+    at = data.rindex(b"PK\5\6") + 16
+    struct.pack_into("<I", data, at, struct.unpack_from("<I", data, at)[0] + 10**6)  # where the directory is
+    refused(target, bytes(data), "not a zip")
+    (tmp_path / "evil.zip").write_bytes(data)
+    with (tmp_path / "evil.zip").open("rb") as file, pytest.raises(InvalidInput, match="not a zip"):
+        bringing.bring_back(target, file)
+
+
 @pytest.mark.parametrize("path", ["training/evil.png", "training/archive.zip", "training/page.html"])
 def test_files_that_the_manifest_does_not_speak_of(good: Files, target: Workspace, path: str) -> None:
     refused(target, pack(good | {path: pack(good)}), "exactly the photos")

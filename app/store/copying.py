@@ -14,18 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, delete, select, text
+from sqlalchemy import JSON, Column, Connection, Table, delete, select, text
 
 from app.errors import ConfigError, InvalidInput, NamesakeError
 from app.store import queries
 from app.store.artifact import ENCODING_SIZE
 from app.store.changes import PHOTO
 from app.store.db import Database, translate_sqlite_errors
-from app.store.schema import changes, faces, metadata, photos, state
+from app.store.schema import changes, decisions, faces, metadata, photos, state
 
 STAYS = frozenset({"jobs", "sessions", "tokens", "attempts", "passwords"})
 """tables whose rows do not travel; those that there are"""
 _AT_ONCE = 5_000
+_LARGEST = 1 << 53
+"""which no number in a store comes near"""
+_DISAGREES = "The store in the backup does not agree with itself."
 _NONE_OF_OURS = "The store in the backup is damaged, or is none of ours."
 _MISPLACED = "The store in the backup has a photo in a place where none can be."
 
@@ -128,7 +131,7 @@ def _travelling() -> list[Table]:
 def _sequences(copy: Connection) -> dict[str, int]:
     known = set(metadata.tables)
     rows = copy.execute(text("SELECT name, seq FROM sqlite_sequence"))
-    return {name: number for name, number in rows if name in known and type(number) is int and 0 <= number < 1 << 53}
+    return {name: number for name, number in rows if name in known and type(number) is int and 0 <= number < _LARGEST}
 
 
 def _check_file(path: Path) -> None:
@@ -141,7 +144,7 @@ def _check_file(path: Path) -> None:
             if copy.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
                 raise InvalidInput("The store in the backup is damaged.")
             if copy.execute("PRAGMA foreign_key_check").fetchone() is not None:
-                raise InvalidInput("The store in the backup does not agree with itself.")
+                raise InvalidInput(_DISAGREES)
             numbers = copy.execute("SELECT typeof(version), typeof(revision) FROM state").fetchall()
             if numbers != [("integer", "integer")]:
                 raise InvalidInput("The store in the backup is damaged.")
@@ -150,11 +153,17 @@ def _check_file(path: Path) -> None:
 
 
 def _check_rows(connection: Connection) -> None:
-    """That every row can be read, that no photo lies where none can, now or in the journal, and that every encoding is
-    128 numbers."""
+    """That every row can be read and holds what its columns are for, that no photo lies where none can, now or in the
+    journal, and that every encoding is 128 numbers."""
+    first = decisions.alias()
     try:
+        if connection.execute(select(decisions.c.id).where(decisions.c.action.not_in(select(first.c.id)))).first():
+            raise InvalidInput(_DISAGREES)
         for table in _travelling():
+            kinds = [(_kind(column), bool(column.nullable)) for column in table.c]
             for row in connection.execute(select(table)):
+                if not all(_fits(value, *kind) for value, kind in zip(row, kinds, strict=True)):
+                    raise ValueError
                 _check_row(table, row._asdict())
     except InvalidInput:
         raise
@@ -162,9 +171,24 @@ def _check_rows(connection: Connection) -> None:
         raise InvalidInput("The store in the backup has a row that cannot be read.") from error
 
 
+def _kind(column: Column[Any]) -> type:
+    return dict if isinstance(column.type, JSON) else column.type.python_type
+
+
+def _fits(value: Any, kind: type, nullable: bool) -> bool:
+    """SQLite takes anything anywhere."""
+    if value is None:
+        return nullable
+    if kind is int:
+        return type(value) is int and abs(value) < _LARGEST
+    return isinstance(value, kind)
+
+
 def _check_row(table: Table, row: dict[str, Any]) -> None:
     if table is photos and not (row["state"] in ("live", "retired") and _is_place(row)):
         raise InvalidInput(_MISPLACED)
+    if table is photos and row["sha256"] is not None and row["size"] < 0:
+        raise ValueError
     if (
         table is changes
         and row["kind"] == PHOTO

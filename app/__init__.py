@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from app import cli, config, http, logs, metrics, security, tracing
+from app import cli, config, http, incoming, logs, metrics, security, tracing
 from app.access.door import Door
 from app.access.secret import read_secret
 from app.jobs import Queue
@@ -66,6 +66,7 @@ def create_app(home: Path | None = None, **overrides: Any) -> Flask:
         template_folder=str(config.PROJECT / "templates"),
         static_folder=str(config.PROJECT / "static"),
     )
+    app.request_class = incoming.Request
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_mb * MEBIBYTE * _PHOTOS_A_REQUEST
     workspace = Workspace(settings)
     reconcile(workspace)

@@ -160,7 +160,9 @@ class Settings:
         "", _network(), "The address or network of the proxy in front, whose word on who asks is believed."
     )
     backups_kept: int = _setting(
-        10, _whole(1, 1000), "How many automatic backups are kept. Those made by hand stay until someone deletes them."
+        10,
+        _whole(1, 1000),
+        "How many automatic backups are kept. Those made by hand or brought in stay until someone deletes them.",
     )
     bind: str = _setting("127.0.0.1:8000", _ADDRESS, "Where gunicorn listens.")
     workers: int = _setting(2, _whole(1, 64), "How many gunicorn workers answer.")

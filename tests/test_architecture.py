@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "app.access": ("app.access", "app.store", "app.config", "app.errors"),
     "app.jobs": ("app.labelling", "app.access.secret", "app.store.author", "app.logs", "app.config", "app.errors"),
     "app.http": ("app.jobs", "app.labelling", "app.config", "app.errors"),
+    "app.incoming": ("app.http", "app.labelling", "app.errors"),
     "app.security": ("app.security", "app.access", "app.store.author", "app.http", "app.errors"),
     "app.cli": (
         "app.cli",
@@ -133,7 +134,7 @@ def test_recognition_moves_no_files(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in sorted(MODULES) if below(n, "app.views", "app.cli", "app.jobs", "app.http")]
+    "name", [n for n in sorted(MODULES) if below(n, "app.views", "app.cli", "app.jobs", "app.http", "app.incoming")]
 )
 def test_only_use_cases_open_a_write_transaction(name: str) -> None:
     tree = ast.parse(MODULES[name].read_text("utf-8"))

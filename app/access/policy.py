@@ -82,6 +82,7 @@ NEEDS = {
     "admin.reset_training": Scope.ADMIN,
     "backups.index": Scope.ADMIN,
     "backups.make": Scope.ADMIN,
+    "backups.bring_in": Scope.ADMIN,
     "backups.download": Scope.ADMIN,
     "backups.restore": Scope.ADMIN,
     "backups.delete": Scope.ADMIN,

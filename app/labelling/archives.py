@@ -1,4 +1,5 @@
-"""The backups kept beside the photos: folders of links, which are automatic, and zips, which were made by hand."""
+"""The backups kept beside the photos: folders of links, which are automatic, and zips, which were made by hand or were
+brought in as a file."""
 
 from __future__ import annotations
 
@@ -15,12 +16,13 @@ from typing import Any
 
 from app.errors import NamesakeError, NotFound
 from app.labelling.workspace import Workspace
-from app.store import backup, files
+from app.store import backup, files, queries
 from app.store.backup import Manifest
 
 Json = dict[str, Any]
 
-_NAME = re.compile(r"\d{8}-\d{6}-[a-z-]{1,20}-(?P<revision>\d{1,15})(-\d{1,4})?")
+_NAME = re.compile(r"\d{8}-\d{6}-(?P<why>[a-z-]{1,20})-(?P<revision>\d{1,15})(-\d{1,4})?")
+_BROUGHT_IN = "brought-in"
 _PARTIAL = ".partial-"
 
 
@@ -33,12 +35,20 @@ class Kept:
     manifest: Manifest
 
     @property
+    def is_brought_in(self) -> bool:
+        """Whether it came as a file, be it from here or from another installation, whose numbers mean nothing here."""
+        named = _NAME.fullmatch(self.name)
+        return named is not None and named["why"] == _BROUGHT_IN
+
+    @property
     def is_automatic(self) -> bool:
-        return self.manifest.why != backup.BY_HAND
+        """Whether it goes when there are enough newer ones."""
+        return self.manifest.why != backup.BY_HAND and not self.is_brought_in
 
 
 def kept(workspace: Workspace) -> list[Kept]:
-    """Newest first. What cannot be read is passed over."""
+    """Those brought in first, for revisions of elsewhere do not tell what is newer than what; then newest first. What
+    cannot be read is passed over."""
     found = []
     root = workspace.folders.roots["archives"]
     for path in root.iterdir() if root.is_dir() else ():
@@ -49,7 +59,11 @@ def kept(workspace: Workspace) -> list[Kept]:
                     found.append(Kept(name, path, source.manifest))
             except (NamesakeError, OSError):
                 continue
-    return sorted(found, key=lambda each: (each.manifest.revision, each.name), reverse=True)
+    return sorted(found, key=_place, reverse=True)
+
+
+def _place(each: Kept) -> tuple[bool, int, str]:
+    return each.is_brought_in, 0 if each.is_brought_in else each.manifest.revision, each.name
 
 
 def find(workspace: Workspace, name: str) -> Kept:
@@ -74,6 +88,7 @@ def describe(each: Kept) -> Json:
         "created": manifest.created_at,
         "why": manifest.why,
         "automatic": each.is_automatic,
+        "brought_in": each.is_brought_in,
         "photos": manifest.photos,
         "faces": manifest.faces,
         "people": manifest.people,
@@ -148,12 +163,23 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def sweep(workspace: Workspace) -> None:
+    """Remove what killed processes have left of backups that they were making, or that were coming in."""
+    root = workspace.folders.roots["archives"]
+    if root.is_dir():
+        with _locked(root):
+            _sweep(root)
+
+
 def _sweep(root: Path) -> None:
     for path in root.glob(f"{_PARTIAL}*"):
         if path.is_file():
             path.unlink(missing_ok=True)
             continue
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue  # whoever filled it is done
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)
@@ -163,16 +189,20 @@ def _sweep(root: Path) -> None:
             os.close(handle)
 
 
-def put_in_place(workspace: Workspace, made: Path, manifest: Manifest, suffix: str = "") -> str:
-    """Give a backup that is complete its name, which it returns."""
+def put_in_place(
+    workspace: Workspace, made: Path, manifest: Manifest, suffix: str = "", *, brought_in: bool = False
+) -> str:
+    """Give a backup that is complete its name, which it returns. brought_in: it is named after when it came, not after
+    when and why it was made."""
     root = workspace.folders.roots["archives"]
-    first = f"{manifest.created_at:%Y%m%d-%H%M%S}-{manifest.why.replace(' ', '-')}-{manifest.revision}"
-    taken = {path.name.removesuffix(".zip") for path in root.iterdir()}
-    name, number = first, 1
-    while name in taken:
-        number += 1
-        name = f"{first}-{number}"
-    with files.translate_os_errors():
+    when, why = (queries.now(), _BROUGHT_IN) if brought_in else (manifest.created_at, manifest.why.replace(" ", "-"))
+    first = f"{when:%Y%m%d-%H%M%S}-{why}-{manifest.revision}"
+    with files.translate_os_errors(), _locked(root):  # of two at a time, one would take the other's place
+        taken = {path.name.removesuffix(".zip") for path in root.iterdir()}
+        name, number = first, 1
+        while name in taken:
+            number += 1
+            name = f"{first}-{number}"
         files.sync_folder(made if made.is_dir() else made.parent)
         made.rename(root / f"{name}{suffix}")
         files.sync_folder(root)

@@ -74,6 +74,7 @@ def describe_person(workspace: Workspace, person_id: int) -> Json:
         person = _person(connection, person_id)
         shown = traces.photos_showing(connection, person_id)
         faces = len(traces.face_ids(connection, person_id=person_id))
+        names = traces.names_ever(connection, traces.merged_into(connection, person_id))
     alone = [photo for photo in shown if not photo.others and photo.sha256]
     return {
         "id": person_id,
@@ -81,7 +82,7 @@ def describe_person(workspace: Workspace, person_id: int) -> Json:
         "faces": faces,
         "alone": len({photo.sha256 for photo in alone}),
         "shared": len({photo.sha256 for photo in shown if photo.others}),
-        "backups": _holding(workspace, (), [person_id], person.name),
+        "backups": _holding(workspace, (), [person_id], names),
         "reserve": _in_reserve(workspace, {}, person.name),
     }
 
@@ -259,7 +260,7 @@ def _sizes(photos: Iterable[Row[Any]]) -> dict[str, int]:
 
 def _finish(workspace: Workspace, doomed: Doomed, sizes: dict[str, int], name: str | None, backups: bool) -> Erased:
     scrubbed = disposing.dispose(workspace)
-    holding = _holding(workspace, sizes, doomed.people, name)
+    holding = _holding(workspace, sizes, doomed.people, doomed.names)
     if backups:
         for each in holding:
             archives.remove(workspace, each["name"])
@@ -268,21 +269,23 @@ def _finish(workspace: Workspace, doomed: Doomed, sizes: dict[str, int], name: s
 
 
 def _holding(
-    workspace: Workspace, hashes: Collection[str], person_ids: Collection[int] = (), name: str | None = None
+    workspace: Workspace, hashes: Collection[str], person_ids: Collection[int] = (), names: Collection[str] = ()
 ) -> list[Json]:
-    """The backups in the archives that hold one of these photos, or the person."""
+    """The backups in the archives that hold one of these photos, or the person. Those of elsewhere number people in
+    their own way: they are asked for names alone."""
     found = []
     for each in archives.kept(workspace):
         with backup.open_backup(each.path) as source:
+            numbers = () if each.is_brought_in else person_ids
             has_photo = any(backup.photo_hash(member) in hashes for member in source.names)
-            if has_photo or (name and _mentions(source, person_ids, name)):
+            if has_photo or (names and _mentions(source, numbers, names)):
                 found.append(archives.describe(each))
     return found
 
 
-def _mentions(source: Source, person_ids: Collection[int], name: str) -> bool:
+def _mentions(source: Source, person_ids: Collection[int], names: Collection[str]) -> bool:
     with source.open(backup.STORE) as file:
-        return copying.mentions(file.read(), person_ids, name)
+        return copying.mentions(file.read(), person_ids, names)
 
 
 def _in_reserve(workspace: Workspace, sizes: dict[str, int], name: str | None = None) -> int:

@@ -93,7 +93,16 @@ def _copies(workspace: Workspace) -> Iterator[Json]:
     where = workspace.folders.written["archives"]
     kept = archives.kept(workspace)
     for what, found, goes in (
-        ("Backups made by hand", [each for each in kept if not each.is_automatic], "Delete them on the admin page."),
+        (
+            "Backups made by hand",
+            [each for each in kept if not each.is_automatic and not each.is_brought_in],
+            "Delete them on the admin page.",
+        ),
+        (
+            "Backups brought in from a file",
+            [each for each in kept if each.is_brought_in],
+            "Delete them on the admin page.",
+        ),
         (
             "Automatic backups, which share their photos with those that are here",
             [each for each in kept if each.is_automatic],

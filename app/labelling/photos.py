@@ -20,6 +20,8 @@ from app.store import files, jobs, queries
 from app.store.files import safe_stem
 
 MEBIBYTE = 1024 * 1024
+ROOM = 4
+"""How many of the largest photos there must be room for: the photo itself, pictures of it, the store, train.pickle."""
 _STORED = "Photos were stored, but nobody looks for their faces yet: send them again when there is room."
 _SAME_FORMAT = {"jpg": {"jpg", "jpeg", "jpe", "jfif"}, "tif": {"tif", "tiff"}, "heic": {"heic", "heif"}}
 

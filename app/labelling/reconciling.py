@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from app.errors import Unavailable
-from app.labelling import disposing
+from app.labelling import archives, disposing
 from app.labelling.workspace import Workspace
 from app.store import files, jobs, queries
 
@@ -73,6 +73,7 @@ def _is_copy(path: Path, photo: Row[Any]) -> bool:
 
 def _sweep(workspace: Workspace) -> None:
     """Remove what never arrived, and what a job that has ended left. What is young may be arriving elsewhere."""
+    archives.sweep(workspace)
     roots = workspace.folders.roots
     staged = list(roots["staging"].glob("*"))
     with workspace.database.read() as connection:  # only now: whose folder is there, its job is known

@@ -7,12 +7,9 @@ from pathlib import Path
 
 from app.config import Settings
 from app.jobs import has_consumer
-from app.labelling.photos import MEBIBYTE
+from app.labelling.photos import MEBIBYTE, ROOM
 from app.labelling.workspace import Workspace
 from app.store import checkup
-
-_ROOM = 4
-"""How many of the largest photos there must be room for: the photo itself, pictures of it, the store, train.pickle."""
 
 
 def find_missing(workspace: Workspace) -> dict[str, str]:
@@ -29,7 +26,7 @@ def find_missing(workspace: Workspace) -> dict[str, str]:
 
 def short_of_room(settings: Settings) -> str | None:
     """In words; None when there is room enough."""
-    needed = _ROOM * settings.max_upload_mb
+    needed = ROOM * settings.max_upload_mb
     free = free_mb(settings.instance, settings.uploads, settings.training)
     return None if free >= needed else f"The disk has {free:,} MB left, and {needed:,} MB are needed."
 

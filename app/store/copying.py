@@ -61,7 +61,8 @@ def open_copy(path: Path) -> Iterator[Connection]:
     """Read a copy, brought to this program's version in place. Raises InvalidInput for whatever is wrong with it."""
     _check_file(path)
     try:
-        copy = Database(path)
+        with translate_sqlite_errors():
+            copy = Database(path)
     except ConfigError as error:
         raise InvalidInput(f"The backup cannot be read by this program. {error.message}") from error
     except NamesakeError:
@@ -113,15 +114,15 @@ def _copy_rows(table: Table, copy: Connection, connection: Connection) -> None:
         connection.exec_driver_sql(insert, [tuple(row) for row in some])
 
 
-def mentions(copy: bytes, person_ids: Collection[int], name: str) -> bool:
-    """Whether a copy knows a person, by number or name. One that cannot be read may do."""
+def mentions(copy: bytes, person_ids: Collection[int], names: Collection[str]) -> bool:
+    """Whether a copy knows a person, by a number or a name. One that cannot be read may do."""
     try:
         with closing(sqlite3.connect(":memory:")) as store:
             store.deserialize(copy)
             known = store.execute("SELECT id, name FROM people").fetchall()
     except sqlite3.DatabaseError:
         return True
-    return any(person_id in person_ids or called == name for person_id, called in known)
+    return any(person_id in person_ids or called in names for person_id, called in known)
 
 
 def _travelling() -> list[Table]:

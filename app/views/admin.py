@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import InvalidInput, JobFailed
 from app.http import next_page, queue, wants_html, workspace
-from app.labelling import calibrating, overview, progress, resetting
+from app.labelling import calibrating, overview, progress, receiving, resetting
 from app.security.gate import door
 
 bp = Blueprint("admin", __name__)
@@ -24,8 +24,8 @@ def show() -> ResponseReturnValue:
     if not wants_html():
         return jsonify(shown)
     jobs = [job | {"url": f"/jobs/{job['id']}/", "percent": progress.percent(job)} for job in shown["jobs"]]
-    reset = resetting.describe_reset(workspace())
-    return render_template("admin/index.html", page="admin", reset=reset, **shown | {"jobs": jobs})
+    more = {"reset": resetting.describe_reset(workspace()), "room": receiving.room(workspace())}
+    return render_template("admin/index.html", page="admin", **shown | more | {"jobs": jobs})
 
 
 @bp.post("/calibration/forget", strict_slashes=False)

@@ -1,13 +1,16 @@
-"""Backups: made, listed, sent, brought back, deleted."""
+"""Backups: made, listed, sent, brought in and back, deleted."""
 
 from __future__ import annotations
+
+from typing import cast
 
 from flask import Blueprint, Response, flash, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.errors import InvalidInput
 from app.http import next_page, queue, wants_html, workspace
-from app.labelling import archives, backups, restoring
+from app.labelling import archives, backups, receiving, restoring
+from app.labelling.receiving import Arriving
 
 bp = Blueprint("backups", __name__, url_prefix="/backups")
 
@@ -22,6 +25,18 @@ def index() -> ResponseReturnValue:
 @bp.post("/")
 def make() -> ResponseReturnValue:
     return _under_way(backups.request_backup(workspace()))
+
+
+@bp.post("/upload", strict_slashes=False)
+def bring_in() -> ResponseReturnValue:
+    sent = request.files.get("file")
+    if sent is None or not sent.filename:
+        raise InvalidInput("No file came with the request: send a backup in the field named file.")
+    kept = receiving.keep(workspace(), cast(Arriving, sent.stream))
+    if not wants_html():
+        return jsonify(archives.describe(kept)), 201
+    flash(receiving.in_words(kept), "success")
+    return next_page("admin.show")  # at the top, where the message is
 
 
 @bp.get("/<name>.zip")

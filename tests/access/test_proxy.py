@@ -275,6 +275,13 @@ def test_nginx_as_the_docs_have_it(proxied: tuple[Server, Nginx], sample_photos:
     assert status == 200, text
     assert len(json.loads(text)["faces"]) == 1
 
+    # So does a backup that is larger than photos may be, as far as to where it turns out to be none.
+    backup = multipart(("mine.zip", bytes(321 << 20)))
+    status, _headers, text = browser.ask(
+        "POST", "/backups/upload", backup, Content_Type=MULTIPART, X_CSRFToken=token, Origin=origin
+    )
+    assert (status, "not a zip archive" in json.loads(text)["message"]) == (400, True)
+
     # Nobody can say that they are somebody else: what a client writes into the header is not what counts.
     stranger = Browser(nginx, address="127.0.0.6")
     form = {"Content_Type": "application/x-www-form-urlencoded"}

@@ -53,6 +53,7 @@ ADDRESSES = {
     "/photos/ID/erase": {"GET", "POST"},
     "/inventory/": {"GET"},
     "/backups/": {"GET", "POST"},
+    "/backups/upload": {"POST"},
     "/backups/ID.zip": {"GET"},
     "/backups/ID/restore": {"POST"},
     "/backups/ID/delete": {"POST"},

@@ -1,4 +1,4 @@
-"""Sends broken files to the product: photos, pickles, archives, tables, XMP.
+"""Sends broken files to the product: photos, pickles, archives, backups, tables, XMP.
 
     python -m tests.fuzz [--inputs 5000] [--seed 0] [--keep FOLDER]
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from app.config import PREFIX, PROJECT
 from app.recognition import onnx_models
 from tests.fuzz.archives import fuzz_archives
+from tests.fuzz.backups import fuzz_backups
 from tests.fuzz.photos import fuzz_photos
 from tests.fuzz.pickles import fuzz_pickles
 from tests.fuzz.tally import Tally
@@ -38,6 +39,7 @@ def main() -> int:
         onnx_models.load(models)
         fuzz_pickles(tally, options.inputs, options.seed)
         fuzz_archives(tally, options.inputs // 10, options.seed, home, models)
+        fuzz_backups(tally, options.inputs // 10, options.seed, home, models)
         fuzz_photos(tally, options.inputs, options.seed, home, models)
     print(tally.table())  # noqa: T201
     print(f"Seed {options.seed}, {time.monotonic() - began:.0f} s.")  # noqa: T201

@@ -19,7 +19,7 @@ from tests.fuzz.tally import INSIDE, Tally
 from tests.fuzz.targets import InProcess, Watched
 from tests.labelling.squares import SquaresEngine, picture
 
-_WORDS = ("", "=cmd|' /C calc'!A0", "../../x", "/etc/passwd", "\x00", "a\r\nb", "\u202e", "x" * 5000, "<script>", "NaN",
+WORDS = ("", "=cmd|' /C calc'!A0", "../../x", "/etc/passwd", "\x00", "a\r\nb", "\u202e", "x" * 5000, "<script>", "NaN",
           "-1", "1e999", "null", "true", "[]", "{}", "\ud83d", "\ufeff")  # fmt: skip
 
 
@@ -27,17 +27,22 @@ def good(home: Path, models: Path) -> dict[str, list[bytes]]:
     """One of each, as the product makes them."""
     target = InProcess(home, models)
     workspace: Workspace = target._app.extensions["namesake"]
+    named(workspace)
+    archive = b"".join(exporting.stream_archive(workspace, exporting.read_export(workspace), []))
+    table = b"".join(exporting.stream_labels(workspace))
+    target.close()
+    regions = [region_of("Ann \N{SNOWMAN}", (10, 60, 70, 5), 100, 100, 1), region_of("", (0, 1, 1, 0), 100, 100, 6)]
+    return {"zip": [archive], "CSV": [table], "XMP": [sidecar.write(regions, 100, 100)]}
+
+
+def named(workspace: Workspace) -> None:
+    """Two photos come in, of two people with a name."""
     workspace.engine = SquaresEngine()
     for number, name in enumerate(("ann", "=SUM(A1)")):
         photo = photos.add_photo(workspace, picture(name, take=number), f"{name}.png")
         with workspace.database.read() as connection:
             face = connection.exec_driver_sql(f"SELECT id FROM faces WHERE photo_id = {photo}").scalar_one()
         decisions.confirm(workspace, f"datasets/uploads/{_name_of(workspace, photo)}", name, face)
-    archive = b"".join(exporting.stream_archive(workspace, exporting.read_export(workspace), []))
-    table = b"".join(exporting.stream_labels(workspace))
-    target.close()
-    regions = [region_of("Ann \N{SNOWMAN}", (10, 60, 70, 5), 100, 100, 1), region_of("", (0, 1, 1, 0), 100, 100, 6)]
-    return {"zip": [archive], "CSV": [table], "XMP": [sidecar.write(regions, 100, 100)]}
 
 
 def _name_of(workspace: Workspace, photo_id: int) -> str:
@@ -107,7 +112,7 @@ def _strange_manifest(data: bytes, choose: random.Random) -> bytes:
         holder = found
         key = choose.choice(list(found) if isinstance(found, dict) else range(len(found)))
         found = found[key]
-    strange = choose.choice((None, True, -1, 1.5, float("nan"), 10**30, [], {}, [[]], *EDGES, *_WORDS))
+    strange = choose.choice((None, True, -1, 1.5, float("nan"), 10**30, [], {}, [[]], *EDGES, *WORDS))
     if key is not None:
         holder[key] = strange
     return json.dumps(tree).encode("utf-8", "surrogatepass")
@@ -120,7 +125,7 @@ def broken_text(data: bytes, choose: random.Random) -> bytes:
     joint = choose.choice((b",", b"\r\n", b'"', b"<", b" "))
     pieces = data.split(joint)
     for _ in range(choose.randrange(1, 4)):
-        word = choose.choice(_WORDS).encode("utf-8", "surrogatepass")
+        word = choose.choice(WORDS).encode("utf-8", "surrogatepass")
         pieces[choose.randrange(len(pieces))] = word
     return joint.join(pieces)
 

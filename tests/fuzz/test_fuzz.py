@@ -14,6 +14,7 @@ from app.labelling.workspace import Workspace
 from app.recognition import images
 from app.store import unpickling
 from tests.fuzz.archives import fuzz_archives
+from tests.fuzz.backups import fuzz_backups
 from tests.fuzz.mutations import mutate, parts
 from tests.fuzz.photos import fuzz_photos
 from tests.fuzz.pickles import fuzz_pickles
@@ -47,6 +48,14 @@ def test_broken_archives_tables_and_xmp_break_nothing(tmp_path: Path, models_fol
     fuzz_archives(tally, 30, SEED, tmp_path, models_folder)
     assert tally.violations == []
     assert {kind: outcomes.total() for kind, outcomes in tally.outcomes.items()} == {"zip": 30, "CSV": 30, "XMP": 30}
+
+
+def test_broken_backups_break_nothing_even_when_they_are_restored(tmp_path: Path, models_folder: Path) -> None:
+    tally = Tally()
+    fuzz_backups(tally, 60, SEED, tmp_path, models_folder)
+    assert tally.violations == []
+    assert tally.outcomes["backup"]["400"] > 20
+    assert tally.outcomes["backup"]["taken"] > 5
 
 
 # --- the seeds, and what is done to them

@@ -126,6 +126,13 @@ def test_screenshots(album: Installation, open_page: Watched, pictures: Pictures
     page.goto(f"/photos/{group}/")
     _keep("finished", page)
 
+    for number in range(7):
+        stretched, mirrored = 0.85 + 0.05 * number, bool(number % 2)
+        photo = pictures.head("obama2.jpg", mirrored=mirrored, stretched=stretched, name=f"film-{number}.jpg")
+        drawn.set(album.upload(photo)["photo_id"], pictures.size(photo), "beach")
+    page.goto("/review/")
+    _keep("review", page)
+
     page.goto("/people/")
     _keep("people", page)
     page.goto("/admin/")

@@ -30,11 +30,12 @@ def room(workspace: Workspace) -> int:
     return max(0, shutil.disk_usage(there).free - ROOM * workspace.settings.max_upload_mb * MEBIBYTE)
 
 
-def check_room(workspace: Workspace, size: int) -> None:
-    """Whether so many bytes more may be written. Raises DiskFull."""
+def check_room(workspace: Workspace, size: int, written: int = 0) -> None:
+    """Whether so many bytes more may be written, of a backup of which some are there. Raises DiskFull."""
     free = room(workspace)
     if size > free:
-        raise DiskFull(f"The disk has room for a backup of {free // MEBIBYTE:,} MB at most. Nothing was changed.")
+        most = (written + free) // MEBIBYTE
+        raise DiskFull(f"The disk has room for a backup of {most:,} MB at most. Nothing was changed.")
 
 
 class Arriving:
@@ -46,7 +47,7 @@ class Arriving:
 
     def write(self, data: bytes) -> int:
         """Raises DiskFull, before there is no room for anything else."""
-        check_room(self._workspace, len(data))
+        check_room(self._workspace, len(data), self._file.tell())
         with files.translate_os_errors():
             return self._file.write(data)
 

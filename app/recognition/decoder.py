@@ -45,7 +45,7 @@ _START = """
 import importlib, sys, types
 app = sys.modules["app"] = types.ModuleType("app")
 app.__path__ = [sys.argv[1]]
-importlib.import_module(sys.argv[2]).main(int(sys.argv[3]))
+importlib.import_module(sys.argv[2]).main(*map(int, sys.argv[3:]))
 """
 _ISOLATED = sys.platform == "linux"
 # How long a process that has hung up may take to be gone. What ended it says more than that it was killed.
@@ -153,10 +153,13 @@ class _Decoder:
 
     def __init__(self, module: str) -> None:
         self._socket, theirs = socket.socketpair()
-        with theirs:
+        self._leash, held = socket.socketpair()
+        with theirs, held:
+            descriptors = theirs.fileno(), held.fileno()
+            where = [str(Path(__file__).parents[1]), module, *map(str, descriptors)]
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-P", "-c", _START, str(Path(__file__).parents[1]), module, str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
+                [sys.executable, "-P", "-c", _START, *where],
+                pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -188,6 +191,7 @@ class _Decoder:
         self._process.kill()
         self._process.wait()
         self._socket.close()
+        self._leash.close()
 
     def last_words(self) -> str:
         """End the process; how it ended."""

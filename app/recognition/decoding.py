@@ -39,14 +39,16 @@ _THREADS = 4
 
 def main(
     descriptor: int,
+    leash: int,
     decode: Callable[..., Photo] = images.decode,
     read_header: Callable[[bytes], Header] = images.read_header,
 ) -> None:
-    """Serve the socket of that descriptor until the other side ends."""
-    with socket.socket(fileno=descriptor) as connection:
-        _confine(connection)
-        connection.sendall(wire.READY)
+    """Serve the socket of that descriptor until the other side ends. leash: that of one that nothing is said over."""
+    with socket.socket(fileno=descriptor) as connection, socket.socket(fileno=leash) as held:
+        _confine()
         try:
+            _end_with_the_other_side(held)
+            connection.sendall(wire.READY)
             while True:
                 _serve(connection, decode, read_header)
                 # Not at once: whoever asked is looking at the photo now, with all processors.
@@ -56,14 +58,13 @@ def main(
             return
 
 
-def _confine(connection: socket.socket) -> None:
+def _confine() -> None:
     """Everything that is needed has been loaded; from here on there is no need to open, write or grow."""
     # Whoever asks decides when this ends: a Ctrl-C or the stop of a service is for them, and they finish their work.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     AvifImagePlugin.DEFAULT_MAX_THREADS = pillow_heif.options.DECODE_THREADS = _THREADS
     cv2.setNumThreads(_THREADS)
-    fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limits = {
         resource.RLIMIT_CORE: 0,
@@ -86,7 +87,6 @@ def _serve(connection: socket.socket, decode: Callable[..., Photo], read_header:
         data = file.read(request.size)
     rest: bytes | None = None
     try:
-        _end_with_the_other_side(connection, True)
         if request.wish == Wish.HEADER:
             header = read_header(data)
             rest = header.xmp
@@ -99,7 +99,6 @@ def _serve(connection: socket.socket, decode: Callable[..., Photo], read_header:
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
-    _end_with_the_other_side(connection, False)
     connection.sendall(wire.ANSWER.pack(*answer._replace(has_rest=rest is not None, rest=len(rest or b""))))
     connection.sendall(rest or b"")
 
@@ -121,16 +120,16 @@ def _decode_into(descriptor: int, decode: Callable[..., Photo], request: Request
     return Answer(0, images.FORMATS.index(photo.format), photo.width, photo.height, rows, columns)
 
 
-def _end_with_the_other_side(connection: socket.socket, wanted: bool) -> None:
-    """Have the system end this process, whatever it is busy with, as soon as the other side hangs up.
+def _end_with_the_other_side(leash: socket.socket) -> None:
+    """Have the system end this process, whatever it is busy with, as soon as the other side is gone.
 
-    By SIGIO, which ends who does not handle it. (PR_SET_PDEATHSIG would do so at the end of the thread that happened
-    to start this process.)
+    By SIGIO, which ends who does not handle it. It comes whenever something happens to a socket, and the sender's part
+    of sending may end after the receiver has everything: so it is asked for on one where nothing else ever happens.
+    (PR_SET_PDEATHSIG would come at the end of the thread that happened to start this process.)
     """
-    flags = fcntl.fcntl(connection, fcntl.F_GETFL)
-    fcntl.fcntl(connection, fcntl.F_SETFL, flags | os.O_ASYNC if wanted else flags & ~os.O_ASYNC)
-    if wanted:
-        poll = select.poll()
-        poll.register(connection, select.POLLHUP)
-        if poll.poll(0):
-            raise wire.HungUp
+    fcntl.fcntl(leash, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(leash, fcntl.F_SETFL, fcntl.fcntl(leash, fcntl.F_GETFL) | os.O_ASYNC)
+    poll = select.poll()
+    poll.register(leash, select.POLLHUP)
+    if poll.poll(0):
+        raise wire.HungUp

@@ -194,7 +194,7 @@ def test_a_decoder_knows_nothing(poisoned: Decoders, monkeypatch: pytest.MonkeyP
     assert found["folder"] == "/"
     own = {"LC_CTYPE", "LD_LIBRARY_PATH", "ORT_DISABLE_TELEMETRY"}  # of Python, of OpenCV, and set on import
     assert set(found["environment"]) <= {"PYTHONPATH", "OPENBLAS_NUM_THREADS"} | own
-    assert found["files"] == ["/dev/null", "/dev/null", "/dev/null", "socket"]
+    assert found["files"] == ["/dev/null", "/dev/null", "/dev/null", "socket", "socket"]
     assert found["core"] == (0, 0)
     assert not {"flask", "sqlalchemy", "onnxruntime", "app.config", "app.store"} & set(found["modules"])
 
@@ -237,6 +237,26 @@ def test_a_stuck_photo_holds_up_nobody_else(poisoned: Decoders) -> None:
         assert not stuck.done()
         os.kill(stuck_pid, signal.SIGKILL)
         assert isinstance(stuck.exception(), Unreadable)
+
+
+def test_what_still_happens_to_the_connection_does_not_end_it(poisoned: Decoders) -> None:
+    """The sender of a file may be told to wait before it has told the receiver, who has everything already."""
+    poisoned.start()
+    (one,) = poisoned._idle
+    with ThreadPoolExecutor(1) as pool:
+        photo = pool.submit(poisoned.decode, ill("read on", GOOD), max_pixels=10**6)
+        wait_for(lambda: _has_drawn(one._process.pid), "it to be busy")
+        one._socket.send(b"!")
+        assert photo.result().pixels.any()
+
+
+def _has_drawn(pid: int) -> bool:
+    """Whether there is anything in the memory for the photo."""
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        if "memfd" in os.readlink(path):
+            with path.open("rb") as memory:
+                return memory.read(1) != b"\0"
+    return False
 
 
 def test_as_many_are_kept_as_there_are_processors(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:

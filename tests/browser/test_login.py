@@ -14,6 +14,7 @@ from tests.browser.conftest import DESKTOP, PHONE, Watched
 from tests.browser.looks import COLOURS, FINGER, LONG, complaints
 from tests.browser.pictures import Pictures
 from tests.browser.serving import Installation, serve
+from tests.browser.visitor import expect_shown
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,8 @@ def test_an_answer_after_the_session_has_ended_leads_to_log_in_and_back_to_the_g
     log_in(page, PASSWORD, "Ana")
     page.wait_for_url("**/review/")
     expect(page.locator("#review")).to_be_visible()
+    for picture in page.locator("#review img").all():  # one that is asked for later would be refused
+        expect_shown(picture)
     change(shut.home, "DELETE FROM sessions")
     page.get_by_role("button", name=re.compile("^Ignore")).first.click()
     page.wait_for_url("**/login/?next=/review/&ended=1")

@@ -49,7 +49,7 @@ serve:
 	$(BIN)/gunicorn wsgi:app
 
 test: .venv/ready-to-develop
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready-to-develop
 	$(BIN)/ruff check .

@@ -31,8 +31,8 @@ _ARGUMENTS = [
 ]
 # Where `make screenshots` wants its pictures. Read here: no setting stays in the environment for long.
 SCREENSHOTS = os.environ.get("NAMESAKE_SCREENSHOTS")
-# Two busy cores look for faces while the browser waits.
-_PATIENCE_MS = 10_000
+# Two busy cores look for faces, and do much else, while the browser waits.
+_PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="session", autouse=True)

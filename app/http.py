@@ -12,11 +12,12 @@ from flask.json.provider import DefaultJSONProvider
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import IntegerConverter
 
-from app.errors import LoginNeeded, NamesakeError, ScopeNeeded, UnsupportedType
+from app.errors import InvalidInput, LoginNeeded, NamesakeError, ScopeNeeded, UnsupportedType
 from app.jobs import Queue
 from app.labelling.reading import read_counts
 from app.labelling.telling import describe
@@ -69,6 +70,14 @@ def next_page(endpoint: str, **values: Any) -> ResponseReturnValue:
 def tell_decision(decision_id: int, back: str) -> None:
     """Let the next page say what was decided, beside a button that undoes it. back: as POST /undo/ takes it."""
     flash([f"{describe(workspace(), decision_id)}.", decision_id, back], "undoable")  # type: ignore[arg-type]
+
+
+def sent_file(what: str) -> FileStorage:
+    """What came in the field named file. what: it should have been, in words. Raises InvalidInput."""
+    sent = request.files.get("file")
+    if sent is None or not sent.filename:
+        raise InvalidInput(f"No file came with the request: send {what} in the field named file.")
+    return sent
 
 
 def whole_number(field: str) -> int | None:

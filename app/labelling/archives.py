@@ -181,10 +181,8 @@ def _sweep(root: Path) -> None:
         except FileNotFoundError:
             continue  # whoever filled it is done
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)
-        except BlockingIOError:
-            continue
+            if files.takes(handle):
+                shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(handle)
 

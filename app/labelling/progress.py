@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 
 from app.errors import NotFound
 from app.labelling.workspace import Workspace
-from app.store import jobs, queries
+from app.store import files, jobs, queries
 
 # A job that kills its process this often at the same place (out of memory, say) is not resumed again.
 MAX_ATTEMPTS = 3
@@ -135,11 +135,7 @@ def turn(workspace: Workspace) -> Iterator[None]:
 def is_idle(workspace: Workspace) -> bool:
     """Whether no process is working on a job."""
     with (workspace.settings.instance / "jobs.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        return files.takes(lock)
 
 
 def _message(job: Row[Any]) -> str:

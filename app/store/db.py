@@ -7,7 +7,6 @@ train.pickle holds it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import time
@@ -20,7 +19,7 @@ from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.exc import OperationalError
 
 from app.errors import DiskFull, Unavailable
-from app.store.files import make_folder
+from app.store.files import make_folder, takes
 from app.store.migrations import migrate
 from app.store.schema import VERSION, metadata, state
 
@@ -76,7 +75,7 @@ class Database:
         lock = os.open(self._turns, os.O_RDONLY | os.O_CREAT, 0o600)  # also where nothing can be written
         try:
             begun = time.monotonic()
-            while not _takes(lock):
+            while not takes(lock):
                 waited = time.monotonic() - begun
                 if waited > _LOCK_WAIT_S:
                     raise Unavailable(_BUSY)
@@ -142,11 +141,3 @@ def translate_sqlite_errors() -> Iterator[None]:
         if "locked" in words or "busy" in words:
             raise Unavailable(_BUSY) from error
         raise
-
-
-def _takes(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

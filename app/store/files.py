@@ -8,6 +8,7 @@ journal is out of date; or it has not, so they are put back.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from app.errors import Conflict, DiskFull, InvalidInput, Unavailable
 
@@ -151,6 +153,15 @@ def sha256(path: Path) -> str:
 
 def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def takes(lock: int | IO[str]) -> bool:
+    """Take a file's lock if nobody has it. It goes with whoever closes the file, or dies."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sync_folder(folder: Path) -> None:

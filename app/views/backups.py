@@ -8,7 +8,7 @@ from flask import Blueprint, Response, flash, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.errors import InvalidInput
-from app.http import next_page, queue, wants_html, workspace
+from app.http import next_page, queue, sent_file, wants_html, workspace
 from app.labelling import archives, backups, receiving, restoring
 from app.labelling.receiving import Arriving
 
@@ -29,10 +29,7 @@ def make() -> ResponseReturnValue:
 
 @bp.post("/upload", strict_slashes=False)
 def bring_in() -> ResponseReturnValue:
-    sent = request.files.get("file")
-    if sent is None or not sent.filename:
-        raise InvalidInput("No file came with the request: send a backup in the field named file.")
-    kept = receiving.keep(workspace(), cast(Arriving, sent.stream))
+    kept = receiving.keep(workspace(), cast(Arriving, sent_file("a backup").stream))
     if not wants_html():
         return jsonify(archives.describe(kept)), 201
     flash(receiving.in_words(kept), "success")

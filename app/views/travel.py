@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import BinaryIO, cast
 
-from flask import Blueprint, Response, flash, jsonify, request
+from flask import Blueprint, Response, flash, jsonify
 from flask.typing import ResponseReturnValue
 
-from app.errors import InvalidInput
-from app.http import is_ticked, next_page, wants_html, workspace
+from app.http import is_ticked, next_page, sent_file, wants_html, workspace
 from app.labelling import bringing, exporting, sidecars
 from app.labelling.joining import Taken
 
@@ -40,10 +39,7 @@ def send_training() -> ResponseReturnValue:
 
 @bp.post("/import/")
 def bring_back() -> ResponseReturnValue:
-    sent = request.files.get("file")
-    if sent is None or not sent.filename:
-        raise InvalidInput("No file came with the request: send training.zip or labels.csv in the field named file.")
-    taken = bringing.bring_back(workspace(), cast(BinaryIO, sent.stream))
+    taken = bringing.bring_back(workspace(), cast(BinaryIO, sent_file("training.zip or labels.csv").stream))
     if not wants_html():
         return jsonify(asdict(taken))
     _flash(taken)

@@ -8,12 +8,14 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from app import create_app
 from app.errors import InvalidInput
 from app.labelling import photos
 from app.labelling.workspace import Workspace
@@ -98,6 +100,15 @@ def picture(*people: str | None, take: int = 0) -> bytes:
 
 def colour_of(person: str) -> int:
     return 1 + zlib.crc32(person.encode()) % 255
+
+
+@contextmanager
+def installed(home: Path) -> Iterator[Workspace]:
+    """An installation in a folder, for as long as it takes to fill it."""
+    workspace: Workspace = create_app(home).extensions["namesake"]
+    workspace.engine = SquaresEngine()
+    yield workspace
+    workspace.close()
 
 
 def upload(workspace: Workspace, *people: str | None, take: int = 0, name: str = "photo.png") -> int:

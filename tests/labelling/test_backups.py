@@ -35,7 +35,7 @@ from app.labelling import (
 from app.labelling.workspace import Workspace
 from tests.labelling.consistency import assert_consistent, files_in, names_in, rows, snapshot
 from tests.labelling.saying import face_of, named_photo
-from tests.labelling.squares import SquaresEngine, upload
+from tests.labelling.squares import SquaresEngine, installed, upload
 from tests.labelling.test_resetting import fill_reserve, reset
 from tests.labelling.workers import die
 
@@ -48,13 +48,11 @@ def silent(_done: int, _total: int, _message: str) -> None:
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an installation where somebody has worked: names, a face put aside, one that waits."""
     home = tmp_path_factory.mktemp("lived-in")
-    workspace: Workspace = create_app(home).extensions["namesake"]
-    workspace.engine = SquaresEngine()
-    for take, person in enumerate(("alice", "bob", "alice", "carol")):
-        named_photo(workspace, person, take=take)
-    waiting = upload(workspace, "dave", "alice", take=9, name="waiting.png")
-    decisions.dismiss(workspace, face_of(workspace, waiting), "ignore")
-    workspace.close()
+    with installed(home) as workspace:
+        for take, person in enumerate(("alice", "bob", "alice", "carol")):
+            named_photo(workspace, person, take=take)
+        waiting = upload(workspace, "dave", "alice", take=9, name="waiting.png")
+        decisions.dismiss(workspace, face_of(workspace, waiting), "ignore")
     return home
 
 

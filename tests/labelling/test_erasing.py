@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from app import create_app
 from app.errors import Conflict, InvalidInput, NotFound
 from app.labelling import (
     archives,
@@ -34,8 +33,8 @@ from app.labelling import (
 from app.labelling.workspace import Workspace
 from tests.labelling.consistency import assert_consistent, files_in, names_in, rows, snapshot
 from tests.labelling.saying import face_of, faces_of, name
-from tests.labelling.squares import SquaresEngine, encoding_of, upload
 from tests.labelling.squares import colour_of as colour
+from tests.labelling.squares import encoding_of, installed, upload
 from tests.labelling.test_backups import person, silent, tables
 from tests.labelling.test_resetting import fill_reserve, reset
 from tests.labelling.workers import die
@@ -74,29 +73,27 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an installation with somebody who has been named, renamed, merged, moved, written into sidecars and
     looked at."""
     home = tmp_path_factory.mktemp("lived-in")
-    workspace: Workspace = create_app(home).extensions["namesake"]
-    workspace.engine = SquaresEngine()
-    fill_reserve(home)
-    first = upload(workspace, "zaneta", take=1, name=f"{ZANETA} first.png")
-    name(workspace, first, "Zaneta")
-    people.rename(workspace, person(workspace, "Zaneta"), ZANETA)
-    name(workspace, upload(workspace, "zaneta", take=2, name="2.png"), "A second aneta Quux")
-    people.merge(workspace, person(workspace, "A second aneta Quux"), ZANETA)
-    shared = upload(workspace, "zaneta", "bob", take=3, name=f"3 {ZANETA}.png")
-    name(workspace, shared, ZANETA, faces_of(workspace, shared)[0]["id"])
-    name(workspace, shared, "bob", faces_of(workspace, shared)[1]["id"])
-    name(workspace, upload(workspace, "bob", take=4, name="4.png"), "bob")
-    moved = upload(workspace, "bob", take=5, name="5.png")
-    name(workspace, moved, ZANETA)
-    decisions.move(workspace, face_of(workspace, moved), "bob")
-    decisions.reject(workspace, face_of(workspace, upload(workspace, "carol", take=6)), ZANETA)
-    sidecar_files.write_sidecars(workspace)
-    (home / "instance/evaluation.encodings").write_bytes(b"".join(traces("zaneta", 1, 2, 3)))
-    for photo in rows(home, "SELECT id FROM photos"):
-        pictures.display(workspace, photo["id"])
-    for face in rows(home, "SELECT id FROM faces"):
-        pictures.thumb(workspace, face["id"])
-    workspace.close()
+    with installed(home) as workspace:
+        fill_reserve(home)
+        first = upload(workspace, "zaneta", take=1, name=f"{ZANETA} first.png")
+        name(workspace, first, "Zaneta")
+        people.rename(workspace, person(workspace, "Zaneta"), ZANETA)
+        name(workspace, upload(workspace, "zaneta", take=2, name="2.png"), "A second aneta Quux")
+        people.merge(workspace, person(workspace, "A second aneta Quux"), ZANETA)
+        shared = upload(workspace, "zaneta", "bob", take=3, name=f"3 {ZANETA}.png")
+        name(workspace, shared, ZANETA, faces_of(workspace, shared)[0]["id"])
+        name(workspace, shared, "bob", faces_of(workspace, shared)[1]["id"])
+        name(workspace, upload(workspace, "bob", take=4, name="4.png"), "bob")
+        moved = upload(workspace, "bob", take=5, name="5.png")
+        name(workspace, moved, ZANETA)
+        decisions.move(workspace, face_of(workspace, moved), "bob")
+        decisions.reject(workspace, face_of(workspace, upload(workspace, "carol", take=6)), ZANETA)
+        sidecar_files.write_sidecars(workspace)
+        (home / "instance/evaluation.encodings").write_bytes(b"".join(traces("zaneta", 1, 2, 3)))
+        for photo in rows(home, "SELECT id FROM photos"):
+            pictures.display(workspace, photo["id"])
+        for face in rows(home, "SELECT id FROM faces"):
+            pictures.thumb(workspace, face["id"])
     return home
 
 

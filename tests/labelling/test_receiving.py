@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from app import create_app
 from app.errors import Conflict, NamesakeError
 from app.labelling import archives, backups, erasing, inventory, people, receiving, restoring
 from app.labelling.archives import Kept
 from app.labelling.workspace import Workspace
 from tests.labelling.consistency import assert_consistent, names_in, snapshot
 from tests.labelling.saying import named_photo
-from tests.labelling.squares import SquaresEngine
+from tests.labelling.squares import SquaresEngine, installed
 from tests.labelling.test_backups import HOSTILE, _rewritten, _with, person, silent, tables, without_the_restore, write
 
 
@@ -24,11 +23,9 @@ from tests.labelling.test_backups import HOSTILE, _rewritten, _with, person, sil
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an installation where somebody has worked."""
     home = tmp_path_factory.mktemp("lived-in")
-    workspace: Workspace = create_app(home).extensions["namesake"]
-    workspace.engine = SquaresEngine()
-    for take, label in enumerate(("alice", "bob", "alice", "carol")):
-        named_photo(workspace, label, take=take)
-    workspace.close()
+    with installed(home) as workspace:
+        for take, label in enumerate(("alice", "bob", "alice", "carol")):
+            named_photo(workspace, label, take=take)
     return home
 
 
@@ -36,13 +33,10 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The backup of another installation, where the first two are other people."""
     home = tmp_path_factory.mktemp("elsewhere")
-    workspace: Workspace = create_app(home).extensions["namesake"]
-    workspace.engine = SquaresEngine()
-    for take, label in enumerate(("xavier", "yolanda")):
-        named_photo(workspace, label, take=take + 50)
-    file = write(workspace, home / "theirs.zip")
-    workspace.close()
-    return file
+    with installed(home) as workspace:
+        for take, label in enumerate(("xavier", "yolanda")):
+            named_photo(workspace, label, take=take + 50)
+        return write(workspace, home / "theirs.zip")
 
 
 def bring(workspace: Workspace, file: Path) -> Kept:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.conftest import PHONE, Watched
 from tests.browser.pictures import Pictures
-from tests.browser.serving import Installation
+from tests.browser.serving import Installation, serve
+
+
+@pytest.fixture(scope="module")
+def elsewhere(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, pictures: Pictures, models_folder: Path
+) -> Iterator[Installation]:
+    """An installation with two photos, of two people: what others do in the shared one would be in its backups."""
+    with serve(tmp_path_factory.mktemp("elsewhere"), models_folder) as installation:
+        installation.name(pictures.head("obama.jpg"), "Barack Obama")
+        installation.name(pictures.head("biden.jpg"), "Joe Biden")
+        yield installation
 
 
 @pytest.fixture
-def file(page: Page, shared_server: Installation, tmp_path: Path) -> Path:
-    """A backup that was made and downloaded on the shared installation, and is not there any more."""
+def file(elsewhere: Installation, open_page: Watched, tmp_path: Path) -> Path:
+    """A backup that was made and downloaded elsewhere, and is not there any more."""
+    page = open_page(elsewhere)
     page.goto("/admin/")
     page.get_by_role("button", name="Make a backup now").click()
     expect(page.get_by_label("Progress of this job").get_by_role("status")).to_have_text("Done")

@@ -94,8 +94,10 @@ def test_enter_agrees_face_after_face(group: Page) -> None:
     expect(group.get_by_text("Enter agree")).to_be_visible()
     group.keyboard.press("Enter")
     expect_notice(group, "Saved: Barack Obama.")
+    group.wait_for_load_state()  # what is to hear of the key is there
     group.keyboard.press("Enter")
     expect_notice(group, "Saved: Joe Biden.")
+    group.wait_for_load_state()
     expect(group.get_by_role("link", name="Upload more")).to_be_focused()
     group.keyboard.press("Enter")
     expect(group.get_by_role("heading", name="Add photos")).to_be_visible()
